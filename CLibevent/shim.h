@@ -1,5 +1,5 @@
-// libevent's core as Swift sees it: the event base, events and bufferevents. Only libevent_core is linked; the DNS,
-// HTTP, RPC and tag modules are never reached.
+// What Twill takes from C: libevent's core (the event base, events and bufferevents), and the two things around sockets that C headers
+// do not show to Swift alike on every system. Only libevent_core is linked; the DNS, HTTP, RPC and tag modules are never reached.
 
 #ifndef TWILL_CLIBEVENT_SHIM_H
 #define TWILL_CLIBEVENT_SHIM_H
@@ -7,10 +7,58 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 // Twill's defences are written for the 2.1.12 behaviour that distributions ship; earlier releases lack fixes that it relies on.
 #if !defined(LIBEVENT_VERSION_NUMBER) || LIBEVENT_VERSION_NUMBER < 0x02010c00
 #error "Twill needs libevent 2.1.12 or newer: install libevent-dev (apt) or libevent (brew)"
+#endif
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+
+// Declared by <sys/socket.h> only under _GNU_SOURCE, which a module can't ask for.
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+#endif
+
+// Accepts a connection as a non-blocking socket that is closed on exec.
+static inline int twill_accept(int listener, struct sockaddr *address, socklen_t *length) {
+#ifdef __linux__
+    return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    int descriptor = accept(listener, address, length);
+    int yes = 1;
+    if (descriptor >= 0) {
+        fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof(yes));
+    }
+    return descriptor;
+#endif
+}
+
+// Makes a stream socket that is non-blocking, closed on exec, and never raises SIGPIPE where the system has a way to say so.
+static inline int twill_stream_socket(int family) {
+#ifdef __linux__
+    return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+    int descriptor = socket(family, SOCK_STREAM, 0);
+    int yes = 1;
+    if (descriptor >= 0) {
+        fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof(yes));
+    }
+    return descriptor;
+#endif
+}
+
+// The flag that keeps one send from raising SIGPIPE, where there is such a flag.
+#ifdef MSG_NOSIGNAL
+static const int twill_send_flags = MSG_NOSIGNAL;
+#else
+static const int twill_send_flags = 0;
 #endif
 
 #endif

@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let warnings: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra"])]
+
+let package = Package(
+    name: "twill-benchmarks",
+    platforms: [.macOS(.v26)],
+    products: [
+        .executable(name: "bench", targets: ["bench"]),
+        .executable(name: "raw-epoll", targets: ["raw-epoll"]),
+        .executable(name: "textbook-bufferevent", targets: ["textbook-bufferevent"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibeventCore",
+            path: "CLibeventCore",
+            pkgConfig: "libevent_core",
+            providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
+        ),
+        .target(name: "PeerSupport", path: "Peers/support", cSettings: warnings),
+        .executableTarget(
+            name: "raw-epoll",
+            dependencies: ["PeerSupport"],
+            path: "Peers/raw-epoll",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "textbook-bufferevent",
+            dependencies: ["CLibeventCore", "PeerSupport"],
+            path: "Peers/textbook-bufferevent",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "bench",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser")
+            ],
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

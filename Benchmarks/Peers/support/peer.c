@@ -1,0 +1,136 @@
+#define _GNU_SOURCE
+
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+
+enum { BUFFER_SIZE_MIN = 1024, BUFFER_SIZE_MAX = 16 * 1024 * 1024 };
+
+static const char *program = "peer";
+
+static const char *last_component(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void print_help(void)
+{
+    printf("Serves one protocol on 127.0.0.1, to be measured by bench.\n\n"
+           "Usage: %s MODE [--port PORT] [--buffer BYTES]\n\n"
+           "  MODE            echo: every byte comes back; line: every line that ends in CRLF comes back\n"
+           "  --port PORT     the port to listen on; 0, the default, takes any free one\n"
+           "  --buffer BYTES  read at most this many bytes at once, %d to %d\n",
+           program, BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
+}
+
+// The value of an option, as a number from min to max. Anything else ends the process.
+static unsigned long number(const char *option, const char *text, unsigned long min, unsigned long max)
+{
+    if (!text) {
+        fprintf(stderr, "%s: %s needs a value, a number from %lu to %lu\n", program, option, min, max);
+        exit(EX_USAGE);
+    }
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    // strtoul takes "-1" for the largest number there is, so the first character is looked at too.
+    bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
+    if (!is_number || value < min || value > max) {
+        fprintf(stderr, "%s: %s %s is out of range; give a number from %lu to %lu\n", program, option, text, min, max);
+        exit(EX_USAGE);
+    }
+    return value;
+}
+
+static enum peer_mode mode_named(const char *name)
+{
+    if (strcmp(name, "echo") == 0) return PEER_ECHO;
+    if (strcmp(name, "line") == 0) return PEER_LINE;
+    fprintf(stderr, "%s: there is no mode or option '%s'; give echo or line, --port or --buffer\n", program, name);
+    exit(EX_USAGE);
+}
+
+struct peer_options peer_options_parse(int argc, char **argv)
+{
+    struct peer_options options = {0};
+    bool has_mode = false;
+    if (argc > 0) program = last_component(argv[0]);
+
+    for (int i = 1; i < argc; i++) {
+        // argv ends in NULL, so the argument after the last one is there to be looked at.
+        if (strcmp(argv[i], "--help") == 0) {
+            print_help();
+            exit(EX_OK);
+        } else if (strcmp(argv[i], "--port") == 0) {
+            options.port = (uint16_t)number("--port", argv[++i], 0, UINT16_MAX);
+        } else if (strcmp(argv[i], "--buffer") == 0) {
+            options.buffer_size = number("--buffer", argv[++i], BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
+        } else if (has_mode) {
+            fprintf(stderr, "%s: '%s' is one argument too many; give one mode, --port and --buffer\n", program, argv[i]);
+            exit(EX_USAGE);
+        } else {
+            options.mode = mode_named(argv[i]);
+            has_mode = true;
+        }
+    }
+    if (!has_mode) {
+        fprintf(stderr, "%s: the mode is missing; give echo or line\n", program);
+        exit(EX_USAGE);
+    }
+    return options;
+}
+
+void peer_raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) peer_fail("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+#ifdef __APPLE__
+    // macOS calls the hard limit infinite and then refuses it.
+    if (limit.rlim_cur > OPEN_MAX) limit.rlim_cur = OPEN_MAX;
+#endif
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) peer_fail("setrlimit");
+}
+
+void peer_set_no_delay(int descriptor)
+{
+    int on = 1;
+    // Fails only on a connection that is already gone, which the next read finds out anyway.
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+struct sockaddr_in peer_loopback(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+}
+
+void peer_print_listening(int listener)
+{
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &length) < 0) peer_fail("getsockname");
+    printf("listening on tcp:127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
+    // Standard output is usually the driver's pipe, which stdio would otherwise fill a page at a time.
+    fflush(stdout);
+}
+
+void peer_fail(const char *what)
+{
+    fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
+    exit(EXIT_FAILURE);
+}

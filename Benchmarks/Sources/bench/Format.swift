@@ -1,0 +1,8 @@
+import Foundation
+
+extension Double {
+    /// With so many digits after the point, whatever the locale.
+    func formatted(digits: Int) -> String {
+        String(format: "%.\(digits)f", self)
+    }
+}

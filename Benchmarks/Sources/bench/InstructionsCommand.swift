@@ -1,0 +1,89 @@
+import ArgumentParser
+import Foundation
+
+/// `bench instructions`: how many instructions of its own a server runs for a message. Exact, and the same on every run.
+struct InstructionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "instructions",
+        abstract: "Counts user instructions per message with valgrind's callgrind.",
+        discussion: """
+            Runs each server under callgrind twice, with N and with 2N messages, and divides the difference of the two totals by N. The kernel's \
+            instructions are not in the figure: it is our own code alone, which is a few percent of the time and all that we can \
+            change. Two runs differ by a few instructions, because how many messages one wake-up finds differs.
+
+              bench instructions               the table
+              bench instructions --keep DIR    and where they are spent:
+              callgrind_annotate DIR/twill-echo-64-2n.out
+
+            Gate: Twill takes at most \(Int(InstructionsCommand.echoInstructionsMax)) instructions for an echo of 64 bytes. Lines are \
+            for information; the target there is \(Int(InstructionsCommand.lineInstructionsTarget)).
+            """
+    )
+
+    @Option(help: ArgumentHelp("N, the messages of the shorter run.", valueName: "count"))
+    var messages = 40_960
+
+    @Option(help: ArgumentHelp("Keep callgrind's files in this folder.", valueName: "folder"))
+    var keep: String?
+
+    @OptionGroup var common: CommonOptions
+
+    private static let echoInstructionsMax = 600.0
+    private static let lineInstructionsTarget = 200.0
+
+    func validate() throws {
+        try Counting.validate(messages: messages)
+    }
+
+    func run() throws {
+        let programs = try Programs(common)
+        let valgrind = try Tool.valgrind.path()
+        try DescriptorLimit.raise()
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let profiles = try TemporaryFolder(keeping: keep)
+        defer { profiles.remove() }
+        let counting = try Counting(programs: programs.stripped(into: folder), load: LoadTester(twill: programs.twill, folder: folder))
+
+        let results = try Counting.scenarios.map { scenario in
+            try ByServer { server in
+                let once = try total(server, scenario, messages, "n", counting, valgrind, profiles)
+                let twice = try total(server, scenario, messages * 2, "2n", counting, valgrind, profiles)
+                return (twice - once) / Double(messages)
+            }
+        }
+        var gates: [Gate] = []
+        var table = Table(["user instructions per message"] + Server.allCases.map(\.name) + [""])
+        for (scenario, counts) in zip(Counting.scenarios, results) {
+            var verdict = "target \(Int(Self.lineInstructionsTarget))"
+            if scenario.name == Scenario.echo64.name {
+                let gate = Gate(
+                    "instructions, \(scenario.name)", value: counts.twill, limit: Self.echoInstructionsMax, digits: 0)
+                gates.append(gate)
+                verdict = gate.description
+            }
+            let figures = Server.allCases.map { counts[$0].formatted(digits: 0) }
+            table.add(["\(scenario.name): \(scenario.summary)"] + figures + [verdict])
+        }
+        print(table)
+        if keep != nil { print("callgrind's files are in \(profiles.path); read them with callgrind_annotate") }
+        try common.judge(gates)
+    }
+
+    /// The instructions of one run, from start to end.
+    private func total(
+        _ server: Server, _ scenario: Scenario, _ messages: Int, _ suffix: String,
+        _ counting: Counting, _ valgrind: String, _ profiles: TemporaryFolder
+    ) throws -> Double {
+        let file = profiles.file("\(server.name)-\(scenario.name)-\(suffix).out")
+        let wrapper = [valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=\(file)"]
+        try counting.run(server, under: scenario, messages: messages, wrapper: wrapper)
+        let lines = try readText(file, of: "callgrind").split(separator: "\n")
+        // The number that valgrind itself prints as "Collected".
+        let totals = lines.last { $0.hasPrefix("totals: ") }
+        guard let total = totals?.dropFirst("totals: ".count).split(separator: " ").first, let total = Double(total) else {
+            throw BenchError.failed("callgrind's file \(file) has no totals; did \(server.name) end with SIGTERM?")
+        }
+        return total
+    }
+}

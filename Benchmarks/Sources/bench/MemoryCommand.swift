@@ -1,0 +1,106 @@
+import ArgumentParser
+import Foundation
+
+/// `bench memory`: what a connection that does nothing costs a server.
+struct MemoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "memory",
+        abstract: "Measures resident bytes per idle connection.",
+        discussion: """
+            Starts each server, lets a few connections come and go so that start-up costs don't count, opens many connections and leaves them \
+            idle. The server's resident memory (Rss in /proc/PID/smaps_rollup) is read before and after, both times once it is steady, and \
+            the difference divided by the connections. The kernel's own memory for a socket is the same for all and not in the figure.
+
+              bench memory                         10 000 connections, a few seconds
+              bench memory --connections 1000      where `ulimit -Hn` is low
+
+            Gates: Twill takes at most \(Int(MemoryCommand.bytesMax)) bytes, and at most half of what a textbook bufferevent takes.
+            """
+    )
+
+    @Option(help: ArgumentHelp("Idle connections to open to each server.", valueName: "count"))
+    var connections = 10_000
+
+    @OptionGroup var common: CommonOptions
+
+    private static let bytesMax = 512.0
+    private static let bufferEventRatioMax = 0.5
+    private static let warmupConnections = 8
+
+    func validate() throws {
+        guard (100...1_000_000).contains(connections) else {
+            throw ValidationError("--connections \(connections) is out of range; give 100 to 1000000, many enough to fill whole pages.")
+        }
+    }
+
+    func run() throws {
+        let programs = try Programs(common)
+        try DescriptorLimit.raise()
+        try DescriptorLimit.require(connections: connections)
+
+        let bytes = try ByServer { server in
+            let bytes = try residentBytesPerConnection(of: server, programs: programs)
+            Progress.say("\(server.name): \(bytes.formatted(digits: 0)) bytes per idle connection")
+            return bytes
+        }
+        let gates = [
+            Gate("resident bytes per idle connection", value: bytes.twill, limit: Self.bytesMax, digits: 0),
+            Gate(
+                "resident bytes vs \(Server.bufferEvent.name)", value: bytes.twill / bytes.bufferEvent, limit: Self.bufferEventRatioMax),
+        ]
+        var table = Table(["server", "bytes/connection", "vs bufferevent"])
+        for server in [Server.rawEpoll, .bufferEvent] {
+            let ratio = bytes[server] / bytes.bufferEvent
+            table.add([server.name, bytes[server].formatted(digits: 0), ratio.formatted(digits: 2)])
+        }
+        table.add([Server.twill.name] + gates.map(\.description))
+        print("resident memory, \(connections) idle connections\n\(table)")
+        try common.judge(gates)
+    }
+
+    private func residentBytesPerConnection(of server: Server, programs: Programs) throws -> Double {
+        let process = try ServerProcess(server, for: .echo64, programs: programs)
+        let warmup = IdleConnections()
+        try warmup.open(Self.warmupConnections, to: process)
+        try warmup.exchangeByte()
+        warmup.close()
+        try ProcessSockets.waitForClosing(of: process)
+
+        let before = try steadyResidentBytes(of: process)
+        let idle = IdleConnections()
+        try idle.open(connections, to: process)
+        try waitForConnections(to: process)
+        let after = try steadyResidentBytes(of: process)
+
+        // The server goes first, or it would be busy closing while the next one is measured.
+        try process.end()
+        idle.close()
+        return Double(after - before) / Double(connections)
+    }
+
+    private func waitForConnections(to process: ServerProcess) throws {
+        var accepted = 0
+        let isThere = try waitUntil(atMost: 30, every: 0.05) {
+            accepted = try ProcessSockets.count(of: process) - process.socketsWhenReady
+            return accepted >= connections
+        }
+        guard isThere else {
+            throw BenchError.failed(
+                "\(process.server.name) has accepted \(accepted) of \(connections) connections after 30 s; "
+                    + "is its limit on connections or open files lower?")
+        }
+    }
+
+    /// The resident memory once four readings in a row are the same. After five seconds the last one is taken as it is.
+    private func steadyResidentBytes(of process: ServerProcess) throws -> Int {
+        var last = 0
+        var equalReadings = 0
+        _ = try waitUntil(atMost: 5, every: 0.1) {
+            let now = try ProcessMemory.residentBytes(of: process)
+            equalReadings = now == last ? equalReadings + 1 : 1
+            last = now
+            return equalReadings == 4
+        }
+        return last
+    }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+
+/// The options that every measurement has: where the programs are, and whether the gates count.
+struct CommonOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The twill to measure (default: the repository's .build/release/twill).", valueName: "path"))
+    var twill: String?
+
+    @Option(help: ArgumentHelp("The folder of raw-epoll and textbook-bufferevent (default: bench's own).", valueName: "folder"))
+    var peers: String?
+
+    @Flag(help: "Report only: exit 0 even if a gate fails.")
+    var noGates = false
+
+    /// Ends the command with status 1 if a gate failed and gates count.
+    func judge(_ gates: [Gate]) throws {
+        let failed = gates.filter { !$0.passed }
+        guard !failed.isEmpty else { return }
+        Progress.say("bench: \(failed.count) of \(gates.count) gates failed: \(failed.map(\.name).joined(separator: ", "))")
+        if !noGates { throw ExitCode(1) }
+    }
+}
+
+/// The programs that a measurement starts, each known to be there.
+struct Programs {
+    let twill: String
+    let rawEpoll: String
+    let bufferEvent: String
+
+    init(_ options: CommonOptions) throws {
+        let ownFolder = Programs.ownFolder
+        let peers = options.peers.map { URL(fileURLWithPath: $0) } ?? ownFolder
+        rawEpoll = try Programs.peer(.rawEpoll, in: peers)
+        bufferEvent = try Programs.peer(.bufferEvent, in: peers)
+        twill = try Programs.twill(at: options.twill, ownFolder: ownFolder)
+    }
+
+    /// Copies of the programs in `folder`, without their debug information.
+    ///
+    /// valgrind before 3.22 gives up on the DWARF 5 that Swift's compilers write. Symbols stay, so functions keep their names; what is counted
+    /// stays the same.
+    func stripped(into folder: TemporaryFolder) throws -> Programs {
+        let strip = try Tool.strip.path()
+        return try Programs(
+            twill: Programs.strip(twill, with: strip, into: folder),
+            rawEpoll: Programs.strip(rawEpoll, with: strip, into: folder),
+            bufferEvent: Programs.strip(bufferEvent, with: strip, into: folder))
+    }
+
+    private init(twill: String, rawEpoll: String, bufferEvent: String) {
+        self.twill = twill
+        self.rawEpoll = rawEpoll
+        self.bufferEvent = bufferEvent
+    }
+
+    private static func strip(_ program: String, with strip: String, into folder: TemporaryFolder) throws -> String {
+        let copy = folder.file(URL(fileURLWithPath: program).lastPathComponent)
+        let child = try ChildProcess([strip, "--strip-debug", "-o", copy, program], name: "strip")
+        let status = try child.waitForEnd(atMost: 60)
+        guard status.isSuccess else { throw BenchError.failed("strip \(program): it \(status.description); \(child.lastWords)") }
+        return copy
+    }
+
+    /// The folder of the bench that runs, which SwiftPM puts beside the peers.
+    private static var ownFolder: URL {
+        let executable = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments.first ?? ".")
+        return executable.resolvingSymlinksInPath().deletingLastPathComponent()
+    }
+
+    private static func peer(_ server: Server, in folder: URL) throws -> String {
+        let path = folder.appendingPathComponent(server.name).path
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            throw BenchError.unavailable(
+                "there is no \(server.name) in \(folder.path); run `swift build -c release` in Benchmarks, or give its folder with --peers")
+        }
+        return path
+    }
+
+    private static func twill(at path: String?, ownFolder: URL) throws -> String {
+        let candidates = path.map { [URL(fileURLWithPath: $0)] } ?? defaultTwills(ownFolder: ownFolder)
+        if let found = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0.path) }) { return found.path }
+        let places = candidates.map(\.path).joined(separator: " or ")
+        throw BenchError.unavailable(
+            "there is no twill at \(places); run `swift build -c release` in the repository, or give its path with --twill")
+    }
+
+    /// Beside this package's folder, found from where bench is run or from where bench was built.
+    private static func defaultTwills(ownFolder: URL) -> [URL] {
+        var folders = [URL(fileURLWithPath: ".."), URL(fileURLWithPath: ".")]
+        var folder = ownFolder
+        while folder.pathComponents.count > 1, folder.lastPathComponent != ".build" { folder.deleteLastPathComponent() }
+        if folder.lastPathComponent == ".build" {
+            folders.append(folder.deletingLastPathComponent().deletingLastPathComponent())
+        }
+        var twills: [URL] = []
+        for folder in folders {
+            let twill = folder.appendingPathComponent(".build/release/twill").standardizedFileURL
+            if !twills.contains(twill) { twills.append(twill) }
+        }
+        return twills
+    }
+}

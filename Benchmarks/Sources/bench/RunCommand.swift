@@ -1,0 +1,123 @@
+import ArgumentParser
+import Foundation
+
+/// `bench run`: CPU time per message, throughput and latency of the three servers under load.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Measures CPU time per message, throughput and latency under load.",
+        discussion: """
+            For every scenario, round and server: a fresh server pinned to one core, `twill load` pinned to another, and the server's own \
+            user and system time over the load divided by the messages that came back. The servers take turns within a \
+            round and a different one begins each round, so that whatever else the machine does hits all of them alike. Printed are the medians \
+            over the rounds.
+
+              bench run                              everything, about six minutes
+              bench run --rounds 3 --duration 1      a first look
+              bench run --scenario echo-64 line-64   only these two
+              bench run --json today.json            keeps every round
+
+            The scenarios, and the gates, the most that they allow for Twill's CPU time per message against raw-epoll's and textbook-bufferevent's.
+
+            \(RunCommand.scenarioList)
+
+            The column `spread` says how far a server's rounds lie apart. A difference smaller than that is none; take more rounds.
+            """
+    )
+
+    @Option(help: ArgumentHelp("How often each server is measured in each scenario.", valueName: "count"))
+    var rounds = 5
+
+    @Option(help: ArgumentHelp("How long one measurement lasts, after half a second of warm-up.", valueName: "seconds"))
+    var duration = 3.0
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these scenarios, by name.", valueName: "name"))
+    var scenario: [String] = []
+
+    @Option(help: ArgumentHelp("Also write every round to this file, as JSON.", valueName: "file"))
+    var json: String?
+
+    @Option(help: ArgumentHelp("The core that servers are pinned to.", valueName: "core"))
+    var serverCore = 0
+
+    @Option(help: ArgumentHelp("The core that the load tester is pinned to.", valueName: "core"))
+    var loadCore = 1
+
+    @OptionGroup var common: CommonOptions
+
+    private static let warmupSeconds = 0.5
+
+    private static var scenarioList: String {
+        var table = Table(["  NAME", "bytes", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
+        for scenario in Scenario.all {
+            let load = [String(scenario.messageBytes), scenario.framing.rawValue, String(scenario.connections), String(scenario.depth)]
+            let gates = [scenario.rawEpollRatioMax, scenario.bufferEventRatioMax].map { $0.formatted(digits: 2) }
+            table.add(["  \(scenario.name)"] + load + gates)
+        }
+        return table.description
+    }
+
+    func validate() throws {
+        guard (1...1000).contains(rounds) else { throw ValidationError("--rounds \(rounds) is out of range; give 1 to 1000.") }
+        guard duration > 0, duration <= 3600 else {
+            throw ValidationError("--duration \(duration) is out of range; give seconds, up to 3600.")
+        }
+        for name in scenario where Scenario.named(name) == nil {
+            let known = Scenario.all.map(\.name).joined(separator: ", ")
+            throw ValidationError("There is no scenario '\(name)'; give one or more of \(known).")
+        }
+        let cores = ProcessInfo.processInfo.processorCount
+        for core in [serverCore, loadCore] where !(0..<cores).contains(core) {
+            throw ValidationError("There is no core \(core); give --server-core and --load-core from 0 to \(cores - 1).")
+        }
+        guard serverCore != loadCore else {
+            throw ValidationError("--server-core and --load-core are both \(serverCore); give the load tester a core of its own.")
+        }
+    }
+
+    func run() throws {
+        let programs = try Programs(common)
+        let taskset = try Tool.taskset.path()
+        try DescriptorLimit.raise()
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+
+        let measurement = LoadMeasurement(
+            programs: programs,
+            serverWrapper: [taskset, "-c", String(serverCore)],
+            load: LoadTester(twill: programs.twill, wrapper: [taskset, "-c", String(loadCore)], folder: folder),
+            amount: .seconds(duration, warmup: Self.warmupSeconds)
+        )
+        let scenarios = scenario.isEmpty ? Scenario.all : Scenario.all.filter { scenario.contains($0.name) }
+        var results: [ScenarioResult] = []
+        for (index, scenario) in scenarios.enumerated() {
+            let earlierRuns = index * rounds * Server.allCases.count
+            let allRuns = scenarios.count * rounds * Server.allCases.count
+            let result = try measure(scenario, with: measurement, progress: (earlierRuns, allRuns))
+            print(result.description(rounds: rounds, duration: duration) + "\n")
+            results.append(result)
+        }
+        if let json { try RunReport(rounds: rounds, durationSeconds: duration, scenarios: results).write(to: json) }
+        try common.judge(results.flatMap(\.gates))
+    }
+
+    private func measure(
+        _ scenario: Scenario, with measurement: LoadMeasurement, progress: (earlier: Int, all: Int)
+    ) throws -> ScenarioResult {
+        var runs = ByServer<[LoadRun]> { _ in [] }
+        var done = progress.earlier
+        for round in 0..<rounds {
+            for position in Server.allCases.indices {
+                let server = Server.allCases[(round + position) % Server.allCases.count]
+                let run = try measurement.measure(server, under: scenario)
+                runs[server].append(run)
+                done += 1
+                Progress.say(
+                    "[\(done)/\(progress.all)] \(scenario.name) round \(round + 1)/\(rounds) \(server.name): "
+                        + "\(run.messagesPerSecond.formatted(digits: 0)) messages/s, "
+                        + "\(run.cpuMicrosecondsPerMessage.formatted(digits: 3)) us of CPU per message")
+            }
+        }
+        return ScenarioResult(scenario: scenario, runs: runs)
+    }
+}

@@ -1,0 +1,91 @@
+import Foundation
+
+/// What `bench run` found out: medians and gates as a table for people, every round as JSON for programs.
+struct RunReport: Codable {
+    let rounds: Int
+    let durationSeconds: Double
+    var cpuClock = ProcessTimes.clockName
+    let scenarios: [ScenarioResult]
+
+    func write(to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        do {
+            try encoder.encode(self).write(to: URL(fileURLWithPath: path))
+        } catch {
+            throw BenchError.failed("couldn't write \(path): \(error.localizedDescription); give --json a path that can be written")
+        }
+    }
+}
+
+/// One scenario: the runs of each server, their medians, and the gates.
+struct ScenarioResult: Codable {
+    let name: String
+    let load: String
+    let servers: [ServerResult]
+    let gates: [Gate]
+
+    struct ServerResult: Codable {
+        let name: String
+        let median: LoadRun
+        let cpuSpread: Double
+        let runs: [LoadRun]
+    }
+
+    init(scenario: Scenario, runs: ByServer<[LoadRun]>) {
+        name = scenario.name
+        load = scenario.summary
+        servers = Server.allCases.compactMap { server in
+            guard let median = LoadRun(medianOf: runs[server]) else { return nil }
+            let cpu = runs[server].map(\.cpuMicrosecondsPerMessage)
+            return ServerResult(name: server.name, median: median, cpuSpread: cpu.spread ?? 0, runs: runs[server])
+        }
+        gates = [
+            (Server.rawEpoll, scenario.rawEpollRatioMax), (.bufferEvent, scenario.bufferEventRatioMax),
+        ].compactMap { [servers] peer, limit in
+            guard let ratio = ScenarioResult.ratio(.twill, to: peer, in: servers) else { return nil }
+            return Gate("\(scenario.name) vs \(peer.name)", value: ratio, limit: limit)
+        }
+    }
+
+    /// CPU per message of one server against another's, of the medians.
+    private static func ratio(_ server: Server, to peer: Server, in servers: [ServerResult]) -> Double? {
+        guard
+            let own = servers.first(where: { $0.name == server.name })?.median.cpuMicrosecondsPerMessage,
+            let other = servers.first(where: { $0.name == peer.name })?.median.cpuMicrosecondsPerMessage, other > 0
+        else { return nil }
+        return own / other
+    }
+}
+
+extension ScenarioResult {
+    func description(rounds: Int, duration: Double) -> String {
+        var table = Table([
+            "server", "messages/s", "MB/s", "p50 us", "p99 us", "CPU us/message", "spread", "vs raw-epoll", "vs bufferevent",
+        ])
+        for server in servers {
+            let median = server.median
+            table.add(
+                [
+                    server.name,
+                    median.messagesPerSecond.formatted(digits: 0),
+                    median.megabytesPerSecond.formatted(digits: 1),
+                    median.p50Microseconds.formatted(digits: 0),
+                    median.p99Microseconds.formatted(digits: 0),
+                    median.cpuMicrosecondsPerMessage.formatted(digits: 3),
+                    "\((server.cpuSpread * 100).formatted(digits: 0)) %",
+                ] + verdicts(of: server))
+        }
+        return "\(name): \(load); medians of \(rounds) rounds of \(duration.formatted(digits: 1)) s\n\(table)"
+    }
+
+    /// The last two columns: ratios, with the gates beside those of Twill.
+    private func verdicts(of server: ServerResult) -> [String] {
+        if server.name == Server.twill.name { return gates.map(\.description) }
+        return [Server.rawEpoll, .bufferEvent].map { peer in
+            guard let which = Server(rawValue: server.name) else { return "" }
+            return ScenarioResult.ratio(which, to: peer, in: servers)?.formatted(digits: 2) ?? ""
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+
+/// `bench syscalls`: which system calls a server makes for a message, and how many of each.
+struct SyscallsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "syscalls",
+        abstract: "Counts system calls per message, by name, with strace.",
+        discussion: """
+            Runs each server under `strace -c -f` twice, with N and with 2N messages, and divides the differences by N. A server that waits for \
+            readiness needs two calls per message, one to receive and one to send; waiting is shared by all connections that are ready at \
+            once, so how often it is called depends on the load and is printed but not judged.
+
+              bench syscalls                       the tables
+              bench syscalls --messages 20000      the same, smoother
+
+            Gates, for an echo of 64 bytes: Twill makes at most \(SyscallsCommand.callsMax) calls besides waiting, and never calls epoll_ctl. \
+            Lines are for information.
+            """
+    )
+
+    @Option(help: ArgumentHelp("N, the messages of the shorter run.", valueName: "count"))
+    var messages = 8192
+
+    @OptionGroup var common: CommonOptions
+
+    private static let callsMax = 2.0
+    private static let waiting: Set<String> = ["epoll_wait", "epoll_pwait", "epoll_pwait2"]
+
+    func validate() throws {
+        try Counting.validate(messages: messages)
+    }
+
+    func run() throws {
+        let programs = try Programs(common)
+        let strace = try Tool.strace.path()
+        try DescriptorLimit.raise()
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let counting = Counting(programs: programs, load: LoadTester(twill: programs.twill, folder: folder))
+
+        var gates: [Gate] = []
+        for scenario in Counting.scenarios {
+            let calls = try ByServer { server in
+                let file = folder.file("\(server.name)-\(scenario.name).strace")
+                let once = try StraceSummary(counting, server, scenario, messages: messages, strace: strace, file: file)
+                let twice = try StraceSummary(counting, server, scenario, messages: messages * 2, strace: strace, file: file)
+                return twice.callsPerMessage(beyond: once, messages: messages)
+            }
+            let isGated = scenario.name == Scenario.echo64.name
+            let ownGates = isGated ? gatesOf(calls.twill) : []
+            print("system calls per message, \(scenario.name): \(scenario.summary)\n\(table(calls, gates: ownGates))\n")
+            gates += ownGates
+        }
+        try common.judge(gates)
+    }
+
+    private func besidesWaiting(_ calls: [String: Double]) -> Double {
+        calls.filter { !Self.waiting.contains($0.key) }.values.reduce(0, +)
+    }
+
+    private func gatesOf(_ calls: [String: Double]) -> [Gate] {
+        [
+            Gate("system calls besides waiting", value: besidesWaiting(calls), limit: Self.callsMax),
+            Gate("epoll_ctl calls", value: calls["epoll_ctl"] ?? 0, limit: 0),
+        ]
+    }
+
+    private func table(_ calls: ByServer<[String: Double]>, gates: [Gate]) -> Table {
+        var table = Table(["call"] + Server.allCases.map(\.name) + [""])
+        let names = Set(Server.allCases.flatMap { calls[$0].keys })
+        // What makes no hundredth of a call per message in any server is not part of serving one.
+        let shown = names.filter { name in Server.allCases.contains { (calls[$0][name] ?? 0) >= 0.005 } }
+        for name in shown.sorted() {
+            let figures = Server.allCases.map { (calls[$0][name] ?? 0).formatted(digits: 2) }
+            table.add([name] + figures)
+        }
+        let all = Server.allCases.map { calls[$0].values.reduce(0, +).formatted(digits: 2) }
+        table.add(["all"] + all)
+        table.add(["besides waiting"] + Server.allCases.map { besidesWaiting(calls[$0]).formatted(digits: 2) })
+        for gate in gates { table.add([gate.name, "", "", gate.description]) }
+        return table
+    }
+}

@@ -1,0 +1,68 @@
+# What people and machines run in this repository; `make` alone lists it.
+#
+#   make test FILTER=LineFramer      only the tests whose name matches
+#   make load-test DURATION=30s      longer than the 5 seconds of each load
+#   make bench ROUNDS=7 DURATION=3s  more rounds, of another length
+
+FILTER ?=
+ROUNDS ?=
+DURATION ?=
+export DURATION
+
+# Only what was given is passed on; the defaults are the tools' own. scripts/run takes DURATION from the environment.
+test_options := --parallel $(if $(FILTER),--filter '$(FILTER)')
+rounds := $(if $(ROUNDS),--rounds $(ROUNDS))
+duration := $(if $(DURATION),--duration $(DURATION))
+
+release_build := swift build -c release
+bench_build := $(release_build) --package-path Benchmarks
+bench := "$$($(bench_build) --show-bin-path)/bench"
+
+.DEFAULT_GOAL := help
+.PHONY: help build test run load-test bench instructions syscalls examples lint clean dependencies bench-build
+
+help: ## List these targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+build: dependencies ## Build the library and the tool, for release
+	$(release_build)
+
+test: dependencies ## Install what is missing, build, run the tests (FILTER=name)
+	swift build --build-tests
+	swift test --skip-build $(test_options)
+
+run: dependencies ## Start an echo server, load it, stop it (DURATION=5s)
+	scripts/run
+
+load-test: dependencies ## The same for echo, lines and netstrings in turn (DURATION=5s)
+	scripts/run echo raw
+	scripts/run line-echo line
+	scripts/run netstring-echo netstring
+
+bench: bench-build ## Measure speed and memory beside C servers (ROUNDS=n DURATION=5s; Linux)
+	$(bench) run $(rounds) $(duration)
+	$(bench) memory
+
+instructions: bench-build ## Count instructions per message (installs valgrind; Linux)
+	scripts/install-dependencies --tools valgrind
+	$(bench) instructions
+
+syscalls: bench-build ## Count system calls per message (installs strace; Linux)
+	scripts/install-dependencies --tools strace
+	$(bench) syscalls
+
+examples: dependencies ## Build every example and try it with a real client
+	$(MAKE) -C Examples check
+
+lint: ## Check the format and the rules of the house
+	scripts/lint
+
+clean: ## Remove everything that was built
+	rm -rf .build Benchmarks/.build Examples/.build
+
+dependencies:
+	@scripts/install-dependencies
+
+bench-build: dependencies
+	$(release_build) --product twill
+	$(bench_build)

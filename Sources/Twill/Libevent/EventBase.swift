@@ -1,0 +1,40 @@
+import CLibevent
+
+/// libevent's loop (`event_base`): it waits, and calls back the events that are ready.
+///
+/// Made to ignore the environment, to cache no time (a cached one makes timers late by what callbacks took) and to take no locks (only
+/// its own thread touches it).
+@safe
+final class EventBase {
+    let pointer: OpaquePointer
+
+    init() throws {
+        guard let configuration = unsafe event_config_new() else {
+            throw ReactorError.noEventBase(SystemError(call: "event_config_new"))
+        }
+        defer { unsafe event_config_free(configuration) }
+        let flags = EVENT_BASE_FLAG_IGNORE_ENV.rawValue | EVENT_BASE_FLAG_NO_CACHE_TIME.rawValue | EVENT_BASE_FLAG_NOLOCK.rawValue
+        unsafe event_config_set_flag(configuration, CInt(flags))
+        guard let base = unsafe event_base_new_with_config(configuration) else {
+            throw ReactorError.noEventBase(SystemError(call: "event_base_new_with_config"))
+        }
+        unsafe pointer = base
+    }
+
+    deinit {
+        unsafe event_base_free(pointer)
+    }
+
+    /// The system's way of waiting that libevent chose: `epoll`, `kqueue`.
+    var method: String {
+        unsafe String(cString: event_base_get_method(pointer))
+    }
+
+    /// Runs the events that are ready, once; where `waiting` is set and none is, sleeps until one is.
+    func turn(waiting: Bool) throws {
+        let flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (waiting ? 0 : EVLOOP_NONBLOCK)
+        guard unsafe event_base_loop(pointer, flags) >= 0 else {
+            throw ReactorError.loopFailed(SystemError(call: "event_base_loop"))
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import CLibevent
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A socket's descriptor, and the system calls that Twill makes on it.
+///
+/// A bare number: it owns nothing, and whoever opened it closes it, once. Every socket made here is non-blocking and closed on exec.
+struct Socket {
+    let descriptor: CInt
+
+    /// A new stream socket of an address's family.
+    static func stream(for address: Address) throws(SystemError) -> Socket {
+        let family = if case .ipv6 = address { AF_INET6 } else { AF_INET }
+        let descriptor = twill_stream_socket(family)
+        guard descriptor >= 0 else { throw SystemError(call: "socket") }
+        return Socket(descriptor: descriptor)
+    }
+
+    /// Closes the descriptor. Its events must be gone from the loop by then.
+    func close() {
+        systemClose(descriptor)
+    }
+
+    /// Binds to a local address (`bind`).
+    func bind(to address: Address) throws(SystemError) {
+        let failed = try unsafe address.withSockaddr { unsafe systemBind(descriptor, $0, $1) != 0 }
+        if failed { throw SystemError(call: "bind") }
+    }
+
+    /// Begins to accept connections (`listen`).
+    func listen(backlog: Int) throws(SystemError) {
+        if systemListen(descriptor, CInt(clamping: backlog)) != 0 { throw SystemError(call: "listen") }
+    }
+
+    /// Begins to connect (`connect`); the outcome shows when the socket becomes writable.
+    func connect(to address: Address) throws(SystemError) {
+        let failed = try unsafe address.withSockaddr { unsafe systemConnect(descriptor, $0, $1) != 0 }
+        if failed {
+            let error = SystemError(call: "connect")
+            if error.errno != EINPROGRESS, error.errno != EINTR { throw error }
+        }
+    }
+
+    /// Takes one waiting connection and its peer's address (`accept4`).
+    func accept() throws(SystemError) -> (Socket, Address) {
+        let (accepted, peer) = unsafe Address.filled { unsafe twill_accept(descriptor, $0, $1) }
+        guard accepted >= 0 else { throw SystemError(call: "accept") }
+        return (Socket(descriptor: accepted), peer)
+    }
+
+    /// The address of this end (`getsockname`).
+    var localAddress: Address {
+        unsafe Address.filled { unsafe getsockname(descriptor, $0, $1) }.address
+    }
+
+    /// The error that a connect in the background ended with, or 0 (`SO_ERROR`).
+    var pendingError: CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        let failed = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &value, &length) != 0
+        return failed ? EBADF : value
+    }
+
+    /// Receives into a buffer; the number of bytes, 0 at the end of the stream, -1 with errno.
+    @inline(__always)
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
+    }
+
+    /// Sends what the system will take now; the number of bytes, or -1 with errno. Never raises SIGPIPE.
+    @inline(__always)
+    func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+        unsafe systemSend(descriptor, bytes, twill_send_flags)
+    }
+
+    /// Says that nothing more will be sent (`shutdown`); a failure means that the connection is gone already.
+    func shutdownWriting() {
+        #if canImport(Darwin)
+            _ = shutdown(descriptor, SHUT_WR)
+        #else
+            _ = shutdown(descriptor, CInt(SHUT_WR))
+        #endif
+    }
+
+    /// Whether closing now could destroy data on its way: input that nobody read, or output that the peer has not acknowledged.
+    ///
+    /// Either makes the system answer with a reset, which throws away what this side sent last.
+    var wouldResetOnClose: Bool {
+        var unread: CInt = 0
+        var unacknowledged: CInt = 0
+        #if canImport(Darwin)
+            var length = socklen_t(MemoryLayout<CInt>.size)
+            _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NREAD, &unread, &length)
+            _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &unacknowledged, &length)
+        #else
+            _ = unsafe ioctl(descriptor, UInt(FIONREAD), &unread)
+            _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unacknowledged)
+        #endif
+        return unread > 0 || unacknowledged > 0
+    }
+
+    func set(_ level: CInt, _ option: CInt, to value: CInt) throws(SystemError) {
+        var value = value
+        guard unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0 else {
+            throw SystemError(call: "setsockopt")
+        }
+    }
+
+    /// Makes close wait for delivery that long, or reset at once for zero (`SO_LINGER`).
+    func setLinger(_ duration: Duration) throws(SystemError) {
+        var value = linger(l_onoff: 1, l_linger: numericCast(min(duration.components.seconds, 32767)))
+        guard unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size)) == 0 else {
+            throw SystemError(call: "setsockopt")
+        }
+    }
+}

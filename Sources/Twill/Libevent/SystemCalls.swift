@@ -1,0 +1,38 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+// The system calls whose C names `Socket` uses for its own methods, under names that the two can't shadow.
+
+func systemClose(_ descriptor: CInt) {
+    // Whatever close reports, the descriptor is gone: closing again could hit somebody else's.
+    _ = close(descriptor)
+}
+
+func systemBind(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> CInt {
+    unsafe bind(descriptor, address, length)
+}
+
+func systemListen(_ descriptor: CInt, _ backlog: CInt) -> CInt {
+    listen(descriptor, backlog)
+}
+
+func systemConnect(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) -> CInt {
+    unsafe connect(descriptor, address, length)
+}
+
+@inline(__always)
+func systemSend(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ flags: CInt) -> Int {
+    unsafe send(descriptor, bytes.baseAddress, bytes.count, flags)
+}
+
+func systemOpen(_ path: String, _ flags: CInt) -> CInt {
+    unsafe open(path, flags)
+}
+
+/// The number that the last failed call of this thread left behind.
+var systemErrno: CInt { errno }

@@ -1,0 +1,82 @@
+import CLibevent
+
+/// What a socket would not take: a bufferevent that sends it in order as room appears.
+///
+/// It lives from the first byte that the socket refused to the moment when the last has left, so that a connection whose peer keeps up owns
+/// no buffer. Only its writing side is ever on.
+@safe
+final class UnsentBytes {
+    /// How many bytes one writable moment may send. The bufferevent's own limit of 16 KiB would cost a turn of the loop for each 16 KiB.
+    private static let bytesPerTurn = 1 << 20
+
+    private let bufferEvent: OpaquePointer
+
+    /// Begins to wait for room in the transport's socket.
+    ///
+    /// The transport is called back and not kept alive: it drops this object before it goes.
+    init(of transport: SocketTransport, base: EventBase, descriptor: CInt) throws(SystemError) {
+        // A nil can only mean that memory ran out: the options are fixed.
+        guard let bufferEvent = unsafe bufferevent_socket_new(base.pointer, descriptor, 0) else {
+            throw SystemError(call: "bufferevent_socket_new", errno: ENOMEM)
+        }
+        unsafe self.bufferEvent = bufferEvent
+        unsafe bufferevent_disable(bufferEvent, CShort(EV_READ))
+        unsafe bufferevent_set_max_single_write(bufferEvent, Self.bytesPerTurn)
+        // The context is the transport, which owns this object and so outlives every callback.
+        unsafe bufferevent_setcb(
+            bufferEvent, nil,
+            { _, context in
+                unsafe SocketTransport.withContext(context) { $0.unsentBytesLeft() }
+            },
+            { _, what, context in
+                unsafe SocketTransport.withContext(context) { $0.sendingFailed(what) }
+            },
+            Unmanaged.passUnretained(transport).toOpaque())
+        unsafe bufferevent_enable(bufferEvent, CShort(EV_WRITE))
+    }
+
+    deinit {
+        // The events leave the loop at once; the memory follows on its next turn. The descriptor is not the bufferevent's to close.
+        unsafe bufferevent_free(bufferEvent)
+    }
+
+    /// How many bytes wait.
+    var count: Int {
+        unsafe evbuffer_get_length(bufferevent_get_output(bufferEvent))
+    }
+
+    /// Queues a copy of bytes behind those that wait.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        guard unsafe bufferevent_write(bufferEvent, bytes.baseAddress, bytes.count) == 0 else {
+            throw SystemError(call: "bufferevent_write", errno: ENOMEM)
+        }
+    }
+
+    /// Queues shared bytes from an offset on, by reference.
+    func append(_ shared: SharedBytes, from offset: Int) throws(SystemError) {
+        let box = SharedBytesBox(shared)
+        let retained = unsafe Unmanaged.passRetained(box)
+        // libevent calls the last function exactly once, when the bytes are sent or dropped; until then the retain keeps them in place.
+        let failed = unsafe box.storage.withUnsafeBytes { bytes in
+            unsafe evbuffer_add_reference(
+                bufferevent_get_output(bufferEvent), bytes.baseAddress.map { unsafe $0 + offset }, bytes.count - offset,
+                { _, _, context in
+                    if let context = unsafe context { unsafe Unmanaged<SharedBytesBox>.fromOpaque(context).release() }
+                },
+                retained.toOpaque()) != 0
+        }
+        if failed {
+            unsafe retained.release()
+            throw SystemError(call: "evbuffer_add_reference", errno: ENOMEM)
+        }
+    }
+}
+
+/// Holds shared bytes for libevent. A native array's storage stays where it is for as long as somebody holds it.
+private final class SharedBytesBox {
+    let storage: [UInt8]
+
+    init(_ shared: SharedBytes) {
+        storage = shared.bytes
+    }
+}

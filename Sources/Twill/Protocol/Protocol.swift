@@ -1,0 +1,52 @@
+/// The handler of one connection: subclass it, override the events you care about.
+///
+/// ```swift
+/// final class Echo: Protocol {
+///     override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
+/// }
+/// ```
+///
+/// # Contract
+/// - `connectionMade` once, then `dataReceived` any number of times, then `connectionLost` exactly once, and nothing after it.
+/// - Every event comes on the reactor's thread, and no event interrupts another of the same connection.
+/// - Any event may throw: the error is logged, the connection is closed, and `connectionLost` gets the error in its reason. Other
+///   connections are not touched.
+/// - The connection holds its protocol until `connectionLost` has returned; nothing else in Twill does. A closure or a timer of
+///   your own that holds the protocol should be dropped there.
+///
+/// Twisted: `twisted.internet.protocol.Protocol`.
+open class Protocol {
+    final var currentTransport: Transport?
+
+    /// The connection: where to write and how to close. Before `connectionMade` it is a closed transport, which drops what is
+    /// written to it.
+    public final var transport: Transport { currentTransport ?? Transport() }
+
+    /// The factory that made this protocol; nil for one that was made by hand.
+    public final internal(set) var factory: Factory?
+
+    /// Makes a protocol that is not connected yet.
+    public init() {}
+
+    /// Connects the protocol to its transport and calls ``connectionMade()``.
+    ///
+    /// Reactors call it, and tests that bring a transport of their own. Twisted: `BaseProtocol.makeConnection`.
+    public final func makeConnection(_ transport: Transport) throws {
+        currentTransport = transport
+        try connectionMade()
+    }
+
+    /// Called once, when the connection is ready in both directions. A good place to greet, and to set up what the other events need.
+    open func connectionMade() throws {}
+
+    /// Called with the bytes that arrived, as they arrived: the network keeps no message boundaries, so a message may come in several
+    /// pieces and one piece may hold several messages.
+    ///
+    /// The span is never empty, and is lent for the length of the call: copy what must live longer. At most 256 KiB come at a time.
+    open func dataReceived(_ data: Span<UInt8>) throws {}
+
+    /// Called exactly once, after the last `dataReceived`. The transport accepts no more writes. Break reference cycles here.
+    ///
+    /// An error thrown from here is logged; there is nothing left to close.
+    open func connectionLost(_ reason: ConnectionLost) throws {}
+}

@@ -1,0 +1,210 @@
+public import Logging
+
+/// An event loop: it waits for connections, timers and calls from other threads, and runs your code when one is there.
+///
+/// ```swift
+/// let reactor = try LibeventReactor()
+/// try reactor.listenTCP(port: 8007, factory: Factory { Echo() })
+/// try reactor.run()
+/// ```
+///
+/// # Contract
+/// - A reactor belongs to the thread that runs it. Nothing of it is `Sendable` but ``handle``, so the compiler keeps everything else there.
+/// - One turn of the loop, in this order: input and output that is ready, timers that are due, calls from threads, system events. A callback is
+///   never run from inside the call that caused it.
+/// - Timers never fire early. Calls that a turn adds with no delay are made on the next one.
+/// - An error that a call throws is logged; the loop goes on.
+/// - There is no global reactor. Several may run in one process, each on its own thread; one may be run, stopped, and run again.
+///
+/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorThreads`.
+public protocol Reactor: AnyObject {
+    /// The way in from other threads.
+    var handle: ReactorHandle { get }
+
+    /// The reactor's time, readable from any thread.
+    var clock: ReactorClock { get }
+
+    /// Where errors of callbacks and the reactor's own events go.
+    var logger: Logger { get set }
+
+    /// Whether the loop runs: from the startup event to the end of the shutdown event. Twisted: `running`.
+    var isRunning: Bool { get }
+
+    /// The threads that ``deferToThread(_:)`` and name look-ups use.
+    var threadPool: ThreadPool { get }
+
+    /// Runs the loop on this thread until it is stopped.
+    ///
+    /// - Parameter installSignalHandlers: whether SIGINT and SIGTERM stop the reactor while it runs. What the process did with them before
+    ///   is put back afterwards; a signal that the process ignores stays ignored.
+    /// - Throws: ``ReactorError/alreadyRunning`` where it is running already; ``ReactorError/loopFailed(_:)`` where the system ends the loop.
+    func run(installSignalHandlers: Bool) throws
+
+    /// Stops the loop: ports close, connections are lost, `run` returns.
+    ///
+    /// Allowed at any time and any number of times. Before `run`, it makes the next `run` return after its startup and shutdown events.
+    func stop()
+
+    /// Leaves the loop as soon as the current callback returns, with no shutdown: connections and timers stay as they are, and `run`
+    /// goes on with them. Twisted: `crash`.
+    func crash()
+
+    /// Makes a call after a delay; with no delay, on the next turn. A negative delay counts as none. Twisted: `IReactorTime.callLater`.
+    @discardableResult
+    func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall
+
+    /// The delayed calls that are not made yet, in no order. Twisted: `getDelayedCalls`.
+    var delayedCalls: [DelayedCall] { get }
+
+    /// Makes a call once the loop runs: at once if it does, else after startup. Twisted: `callWhenRunning`.
+    func callWhenRunning(_ call: @escaping () throws -> Void)
+
+    /// Hangs a call on an event; where it returns a ``Deferred`` in the phase `before`, the event waits for it.
+    ///
+    /// Twisted: `addSystemEventTrigger`.
+    @discardableResult
+    func addSystemEventTrigger(
+        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
+    ) -> SystemEventTrigger
+
+    /// Takes back a call that was hung on an event; false where it was made or taken back already.
+    @discardableResult
+    func removeSystemEventTrigger(_ trigger: SystemEventTrigger) -> Bool
+
+    /// Fires an event of your own.
+    func fireSystemEvent(_ event: SystemEvent)
+
+    /// Listens on a TCP port, and serves each connection with a protocol of the factory; see ``listenTCP(port:factory:interface:backlog:reusePort:options:)``.
+    @discardableResult
+    func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort
+
+    /// Connects to a TCP port; see ``connectTCP(host:port:factory:timeout:bindAddress:options:)``.
+    @discardableResult
+    func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector
+
+    /// Watches a descriptor of your own, and calls back on each turn on which it is ready.
+    ///
+    /// The descriptor stays yours: cancel the watch before you close it. Twisted: `addReader`, `addWriter`.
+    ///
+    /// - Throws: ``SystemError`` for a descriptor that can't be watched; a regular file is one.
+    func watch(
+        _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
+    ) throws -> any DescriptorWatch
+
+    /// Runs blocking work on the thread pool; its result comes back on the reactor's thread. Twisted: `deferToThread`.
+    func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value>
+}
+
+extension Reactor {
+    /// This moment of the reactor's time. Twisted: `seconds`.
+    public var now: ReactorClock.Instant { clock.now }
+
+    /// Runs the loop on this thread until it is stopped; SIGINT and SIGTERM stop it.
+    public func run() throws {
+        try run(installSignalHandlers: true)
+    }
+
+    /// Hangs a call on an event, to be made when it fires.
+    @discardableResult
+    public func addSystemEventTrigger(
+        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Void
+    ) -> SystemEventTrigger {
+        addSystemEventTrigger(phase, event) { () -> Deferred<Void>? in
+            try call()
+            return nil
+        }
+    }
+
+    /// Listens on a TCP port, and serves each connection with a protocol of the factory.
+    ///
+    /// - Parameters:
+    ///   - port: from 0 to 65535; 0 takes a free one, which ``ListeningPort/address`` tells.
+    ///   - factory: makes a protocol for each connection.
+    ///   - interface: the literal address to listen on; empty for all of them, IPv6 and IPv4 in one socket where the machine has both.
+    ///   - backlog: how many connections may wait to be accepted; the system may have a lower limit of its own.
+    ///   - reusePort: lets several reactors or processes listen on the same port, the system spreading the connections (SO_REUSEPORT).
+    ///   - options: what each accepted connection gets.
+    /// - Throws: ``ListenError``; what `startFactory` threw.
+    ///
+    /// Twisted: `IReactorTCP.listenTCP`.
+    @discardableResult
+    public func listenTCP(
+        port: Int, factory: Factory, interface: String = "", backlog: Int = 4096, reusePort: Bool = false,
+        options: TransportOptions = TransportOptions()
+    ) throws -> any ListeningPort {
+        try listenTCP(
+            on: TCPBinding(port: port, interface: interface, backlog: backlog, reusePort: reusePort, options: options), factory: factory)
+    }
+
+    /// Connects to a TCP port. What happens is told to the factory, and never from inside this call.
+    ///
+    /// - Parameters:
+    ///   - host: a literal address, or a name, which is resolved on the thread pool; its addresses are tried in the system's order.
+    ///   - port: from 1 to 65535. Another number fails the attempt.
+    ///   - factory: makes the protocol, and hears how connecting went.
+    ///   - timeout: how long the attempt may take in all, the look-up included.
+    ///   - bindAddress: the local address to connect from; nil leaves it to the system.
+    ///   - options: what the connection gets.
+    /// - Throws: what `startFactory` threw.
+    ///
+    /// Twisted: `IReactorTCP.connectTCP`.
+    @discardableResult
+    public func connectTCP(
+        host: String, port: Int, factory: ClientFactory, timeout: Duration = .seconds(30), bindAddress: Address? = nil,
+        options: TransportOptions = TransportOptions()
+    ) throws -> Connector {
+        try connectTCP(
+            to: TCPTarget(host: host, port: port, timeout: timeout, bindAddress: bindAddress, options: options), factory: factory)
+    }
+}
+
+/// An open port that accepts connections. Twisted: `IListeningPort`.
+public protocol ListeningPort: AnyObject {
+    /// The address it listens on, with the port that was taken where 0 was asked for. Twisted: `getHost`.
+    var address: Address { get }
+
+    /// Whether it still listens.
+    var isListening: Bool { get }
+
+    /// Closes the port: from now on connections are refused. Those already accepted go on. The factory's `stopFactory` follows on a later
+    /// turn. Closing twice does nothing.
+    func stopListening()
+}
+
+/// What a descriptor is ready for.
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt8
+
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// Reading would not block: there is input, the end, or an error.
+    public static let readable = Readiness(rawValue: 1)
+    /// Writing would not block.
+    public static let writable = Readiness(rawValue: 2)
+}
+
+/// A descriptor that is being watched; dropping it ends the watch too.
+public protocol DescriptorWatch: AnyObject {
+    /// Ends the watch; the call is not made again. Call it before closing the descriptor.
+    func cancel()
+}
+
+/// What a reactor refuses or fails to do.
+public enum ReactorError: Error, CustomStringConvertible, Sendable {
+    /// `run` was called while the reactor is running. Twisted: `ReactorAlreadyRunning`.
+    case alreadyRunning
+    /// libevent gave no event base: the system is out of memory or descriptors.
+    case noEventBase(SystemError)
+    /// The system refused to wait for events.
+    case loopFailed(SystemError)
+
+    public var description: String {
+        switch self {
+        case .alreadyRunning: "the reactor is running already: run it once, or make another reactor for another thread"
+        case .noEventBase(let error): "no event loop could be made: \(error)"
+        case .loopFailed(let error): "the event loop failed: \(error)"
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/// One end of a connection: where it is, as the network sees it.
+///
+/// A value of a few words that is compared, hashed and printed; it holds no descriptor and resolves no names. Its description is
+/// what a person would type: `127.0.0.1:8007`, `[::1]:8007`, `/run/chat.sock`.
+///
+/// Twisted: `IPv4Address`, `IPv6Address`, `UNIXAddress`.
+public enum Address: Hashable, Sendable {
+    /// A TCP or UDP port on an IPv4 host.
+    case ipv4(IPv4Address)
+    /// A TCP or UDP port on an IPv6 host.
+    case ipv6(IPv6Address)
+    /// A UNIX socket's path; empty for an unnamed peer.
+    case unix(String)
+    /// An end that has no address: a socket that was already closed when it was asked.
+    case unknown
+
+    /// Makes an address from a literal host, in either IP family.
+    ///
+    /// Returns nil for anything that is not a literal address; names are resolved by the reactor.
+    public init?(host: String, port: UInt16) {
+        if let ipv4 = IPv4Address(host: host, port: port) {
+            self = .ipv4(ipv4)
+        } else if let ipv6 = IPv6Address(host: host, port: port) {
+            self = .ipv6(ipv6)
+        } else {
+            return nil
+        }
+    }
+
+    /// The host as text, without the port: `127.0.0.1`, `::1`; for a UNIX socket its path.
+    public var host: String {
+        switch self {
+        case .ipv4(let address): address.host
+        case .ipv6(let address): address.host
+        case .unix(let path): path
+        case .unknown: ""
+        }
+    }
+
+    /// The port, or nil where there is no such thing.
+    public var port: UInt16? {
+        switch self {
+        case .ipv4(let address): address.port
+        case .ipv6(let address): address.port
+        case .unix, .unknown: nil
+        }
+    }
+}
+
+extension Address: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .ipv4(let address): address.description
+        case .ipv6(let address): address.description
+        case .unix(let path): path.isEmpty ? "an unnamed UNIX socket" : path
+        case .unknown: "an unknown address"
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/// Why a connection could not be made: what `clientConnectionFailed` is told.
+///
+/// Compare with `==` to ask for the kind; two errors of one kind are equal whatever address and cause they carry.
+///
+/// Twisted: `ConnectError` and its subclasses.
+public struct ConnectError: Error, Sendable {
+    private enum Kind: UInt8 {
+        case refused, timedOut, unreachable, unknownHost, cancelled, cannotBind, failed
+    }
+
+    private let kind: Kind
+
+    /// Where the connection was meant to go, as it was written: `127.0.0.1:8007`, `example.com:80`.
+    public let destination: String
+
+    /// The error beneath, if there is one: a ``SystemError``, a ``ResolveError``, or what `buildProtocol` threw.
+    public let underlying: (any Error)?
+
+    private init(_ kind: Kind, _ destination: String = "", _ underlying: (any Error)? = nil) {
+        self.kind = kind
+        self.destination = destination
+        self.underlying = underlying
+    }
+
+    /// Nobody listens there. Twisted: `ConnectionRefusedError`.
+    public static let refused = ConnectError(.refused)
+    /// No answer came within the connect timeout. Twisted: `TimeoutError`.
+    public static let timedOut = ConnectError(.timedOut)
+    /// There is no way to that network or host. Twisted: `NoRouteError`.
+    public static let unreachable = ConnectError(.unreachable)
+    /// The name has no address. Twisted: `DNSLookupError`.
+    public static let unknownHost = ConnectError(.unknownHost)
+    /// `stopConnecting` ended the attempt, or the reactor was stopped. Twisted: `UserError`.
+    public static let cancelled = ConnectError(.cancelled)
+    /// The local address that was asked for could not be bound. Twisted: `ConnectBindError`.
+    public static let cannotBind = ConnectError(.cannotBind)
+    /// Anything else; ``underlying`` says what.
+    public static let failed = ConnectError(.failed)
+
+    /// The same kind of error, with where the connection was meant to go and what lies beneath.
+    package func to(_ destination: String, because underlying: (any Error)? = nil) -> ConnectError {
+        ConnectError(kind, destination, underlying)
+    }
+}
+
+extension ConnectError: Equatable {
+    public static func == (left: ConnectError, right: ConnectError) -> Bool { left.kind == right.kind }
+}
+
+extension ConnectError: CustomStringConvertible {
+    public var description: String {
+        let cause =
+            switch kind {
+            case .refused: "connection refused; is the server running?"
+            case .timedOut: "no answer within the connect timeout"
+            case .unreachable: "the network or host is unreachable"
+            case .unknownHost: "the host name has no address"
+            case .cancelled: "the attempt was cancelled"
+            case .cannotBind: "the local address could not be bound"
+            case .failed: "the attempt failed"
+            }
+        let place = destination.isEmpty ? "" : " to \(destination)"
+        guard let underlying else { return "Couldn't connect\(place): \(cause)" }
+        return "Couldn't connect\(place): \(cause) (\(underlying))"
+    }
+}

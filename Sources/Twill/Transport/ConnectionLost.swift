@@ -1,0 +1,70 @@
+/// Why a connection ended: what `connectionLost` is told.
+///
+/// Compare with `==` to ask what kind of end it was; two reasons of one kind are equal whatever error lies beneath.
+///
+/// ```swift
+/// override func connectionLost(_ reason: ConnectionLost) {
+///     if reason == .aborted { … } else if !reason.isClean { log(reason) }
+/// }
+/// ```
+///
+/// Twisted: `ConnectionDone`, `ConnectionLost`, `ConnectionAborted` and the exceptions of callbacks, in one type.
+public struct ConnectionLost: Error, Sendable {
+    private enum Kind: UInt8 {
+        case done, lost, aborted, timedOut, unsentLimit, failed, reactorStopped
+    }
+
+    private let kind: Kind
+
+    /// The error beneath: a ``SystemError`` where the system ended the connection, the thrown error where a callback did.
+    public let underlying: (any Error)?
+
+    private init(_ kind: Kind, _ underlying: (any Error)? = nil) {
+        self.kind = kind
+        self.underlying = underlying
+    }
+
+    /// Either side closed in good order, and everything written before was handed to the network.
+    public static let done = ConnectionLost(.done)
+    /// The connection broke: the peer reset it or vanished, or the network failed.
+    public static let lost = ConnectionLost(.lost)
+    /// This side called `abortConnection`.
+    public static let aborted = ConnectionLost(.aborted)
+    /// The connection was closing and the peer took no byte for the transport's stall timeout.
+    public static let timedOut = ConnectionLost(.timedOut)
+    /// More unsent bytes were waiting than the transport's limit allows.
+    public static let unsentLimit = ConnectionLost(.unsentLimit)
+    /// A callback of the protocol threw; the error is in ``underlying``.
+    public static let failed = ConnectionLost(.failed)
+    /// The reactor was stopped while the connection was open.
+    public static let reactorStopped = ConnectionLost(.reactorStopped)
+
+    /// The connection broke because of an error of the system.
+    public static func lost(_ error: any Error) -> ConnectionLost { ConnectionLost(.lost, error) }
+    /// A callback threw this error.
+    public static func failed(_ error: any Error) -> ConnectionLost { ConnectionLost(.failed, error) }
+
+    /// Whether both sides ended in good order.
+    public var isClean: Bool { kind == .done }
+}
+
+extension ConnectionLost: Equatable {
+    public static func == (left: ConnectionLost, right: ConnectionLost) -> Bool { left.kind == right.kind }
+}
+
+extension ConnectionLost: CustomStringConvertible {
+    public var description: String {
+        let sentence =
+            switch kind {
+            case .done: "the connection was closed cleanly"
+            case .lost: "the connection was lost"
+            case .aborted: "the connection was aborted by this side"
+            case .timedOut: "the peer took no data for too long while the connection was closing"
+            case .unsentLimit: "the peer read too slowly: the limit of unsent bytes was passed"
+            case .failed: "a callback of the protocol failed"
+            case .reactorStopped: "the reactor was stopped"
+            }
+        guard let underlying else { return sentence }
+        return "\(sentence): \(underlying)"
+    }
+}
