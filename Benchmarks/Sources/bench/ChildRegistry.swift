@@ -33,7 +33,7 @@ enum ChildRegistry {
         }
     }
 
-    /// From here on ^C, SIGTERM and SIGHUP end the children and then bench.
+    /// From here on ^C, SIGTERM and SIGHUP end the children, remove bench's temporary folders, and end bench.
     ///
     /// Call before any other thread is made: the signals are blocked in all of them and taken by one that waits for nothing else, which
     /// may do what a signal handler may not.
@@ -47,8 +47,9 @@ enum ChildRegistry {
             var signal: Int32 = 0
             while sigwait(&awaited, &signal) != 0 {}
             children.withLock { children in
-                // SIGKILL: strace would let its server live on after a SIGTERM of its own.
+                // SIGKILL, because nobody is left to wait for a child that takes its time over SIGTERM.
                 for pid in children { _ = Foundation.kill(pid, SIGKILL) }
+                TemporaryFolder.removeAll()
                 _exit(128 + signal)
             }
         }

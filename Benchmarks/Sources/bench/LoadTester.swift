@@ -43,6 +43,7 @@ struct LoadTester {
         let status = try child.waitForEnd(atMost: amount.timeout)
         let about = "twill load on \(server.server.name), \(scenario.name)"
         guard status.isSuccess else {
+            try server.requireAlive()
             throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")
         }
         let report = try LoadReport(json: readText(file, of: "twill load"), about: about)

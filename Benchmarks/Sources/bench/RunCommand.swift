@@ -70,6 +70,10 @@ struct RunCommand: ParsableCommand {
         for core in [serverCore, loadCore] where !(0..<cores).contains(core) {
             throw ValidationError("There is no core \(core); give --server-core and --load-core from 0 to \(cores - 1).")
         }
+        // Found out now rather than after six minutes.
+        if let json, !FileManager.default.isWritableFile(atPath: URL(fileURLWithPath: json).deletingLastPathComponent().path) {
+            throw ValidationError("--json \(json) is in a folder that can't be written to; give another path.")
+        }
         guard serverCore != loadCore else {
             throw ValidationError("--server-core and --load-core are both \(serverCore); give the load tester a core of its own.")
         }

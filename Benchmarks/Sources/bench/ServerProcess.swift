@@ -36,13 +36,16 @@ final class ServerProcess {
         endpoint.split(separator: ":").last.flatMap { UInt16($0) }
     }
 
+    /// Fails where the server has ended by itself, which is the reason behind whatever else has failed.
+    func requireAlive() throws {
+        guard let status = child.poll() else { return }
+        throw BenchError.failed("\(server.name) \(status.description) while it was measured; \(child.lastWords)")
+    }
+
     /// Ends the server with SIGTERM. One that doesn't end well is worth a line, but the figures it gave before stand.
     func end() throws {
-        let earlier = child.poll()
+        try requireAlive()
         let status = try child.terminate()
-        if let earlier {
-            throw BenchError.failed("\(server.name) \(earlier.description) while it was measured; \(child.lastWords)")
-        }
         if !status.isSuccess { Progress.say("bench: \(server.name) \(status.description) on SIGTERM; \(child.lastWords)") }
     }
 

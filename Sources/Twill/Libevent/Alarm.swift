@@ -12,26 +12,26 @@
 /// why no call is ever early.
 struct Alarm: ~Copyable {
     private let event: Event
-    private var time: ReactorClock.Instant?
 
-    init(base: EventBase) throws(SystemError) {
-        event = unsafe try Event(base: base, descriptor: -1, interest: [], callback: { _, _, _ in }, context: nil)
+    init(loop: LibeventReactor) throws(SystemError) {
+        event = unsafe try Event(
+            base: loop.base, descriptor: -1, interest: [],
+            callback: { _, _, context in
+                guard let context = unsafe context else { return }
+                // The reactor owns the alarm, and so outlives its event.
+                unsafe Unmanaged<LibeventReactor>.fromOpaque(context).takeUnretainedValue().alarmRang = true
+            },
+            context: Unmanaged.passUnretained(loop).toOpaque())
     }
 
-    /// Sets the alarm to a moment, or switches it off; setting it to what it is set to costs nothing.
-    mutating func set(to newTime: ReactorClock.Instant?, now: @autoclosure () -> ReactorClock.Instant) throws(SystemError) {
-        guard newTime != time else { return }
-        time = newTime
-        if let newTime {
-            try event.add(after: now().duration(to: newTime))
-        } else {
-            event.remove()
-        }
+    /// Sets the alarm to so long from now.
+    func set(after delay: Duration) throws(SystemError) {
+        try event.add(after: delay)
     }
 
-    /// Notes that it may have gone off: it must be set again.
-    mutating func wentOff() {
-        time = nil
+    /// Switches it off.
+    func switchOff() {
+        event.remove()
     }
 }
 

@@ -35,17 +35,26 @@ public final class LibeventReactor: Reactor {
     let base: EventBase
     let stage = WriteStage()
     let readBuffer: UnsafeMutableRawBufferPointer
+    /// Whether another thread or a signal wants something.
+    var bellRang = false
+    /// Whether a delayed call may be due.
+    var alarmRang = false
     /// Listeners that wait for descriptors to be freed.
     var resting: [SocketListener] = []
 
     private let timers: TimerQueue
     private let wakeUp: WakeUp
-    private let bell: Bell
+    private var alarm: Alarm?
+    private var bell: Bell?
+    /// Whether something waits that must not wait for events.
+    private var hasWork = false
+    private var hasReleased = false
+    /// What the alarm is set to.
+    private var alarmTime = ReactorClock.Instant.never
     private var isStopRequested = false
     private var isShuttingDown = false
     private var leavesLoop = false
     private var events: SystemEvents!
-    private var alarm: Alarm
     private var signalBell: Bell?
     /// Open sockets by their descriptor: what keeps a transport alive while libevent may call it back.
     private var transports: [SocketTransport?] = []
@@ -70,8 +79,6 @@ public final class LibeventReactor: Reactor {
             let wakeUp = try WakeUp()
             self.wakeUp = wakeUp
             handle = ReactorHandle { wakeUp.ring() }
-            bell = try Bell(base: base, wakeUp: wakeUp)
-            alarm = try Alarm(base: base)
         } catch {
             throw ReactorError.noEventBase(error)
         }
@@ -79,6 +86,12 @@ public final class LibeventReactor: Reactor {
         events = SystemEvents(
             logger: { [unowned self] in self.logger },
             later: { [unowned self] in self.later($0) })
+        do throws(SystemError) {
+            bell = try Bell(loop: self, descriptor: wakeUp.readEnd)
+            alarm = try Alarm(loop: self)
+        } catch {
+            throw ReactorError.noEventBase(error)
+        }
     }
 
     deinit {
@@ -100,22 +113,27 @@ public final class LibeventReactor: Reactor {
 
     /// One turn; ``Reactor`` documents its order.
     private func turn() throws {
-        finishWhatWasPutOff()
-        try alarm.set(to: timers.nextTime, now: clock.now)
+        if hasWork { finishWhatWasPutOff() }
+        if timers.nextTime != alarmTime { try setAlarm() }
         try base.turn(waiting: !hasWork)
-        fireTimers()
-        if bell.takeRing() { makeCallsFromThreads() }
-        if signalBell?.takeRing() == true { StopSignals.dispatch() }
-        released.removeAll(keepingCapacity: true)
+        if alarmRang { fireTimers() }
+        if bellRang { hearBell() }
+        if hasReleased { letReleasedGo() }
     }
 
-    /// Whether something is to be done before the loop may sleep.
-    private var hasWork: Bool { leavesLoop || !soon.isEmpty || !ending.isEmpty }
+    private func setAlarm() throws {
+        alarmTime = timers.nextTime
+        if alarmTime == .never {
+            alarm?.switchOff()
+        } else {
+            try alarm?.set(after: clock.now.duration(to: alarmTime))
+        }
+    }
 
     private func begin(installSignalHandlers: Bool) throws {
         if installSignalHandlers {
             do {
-                signalBell = try Bell(base: base, descriptor: StopSignals.descriptor())
+                signalBell = try Bell(loop: self, descriptor: StopSignals.descriptor())
             } catch {
                 throw ReactorError.loopFailed(error)
             }
@@ -142,6 +160,7 @@ public final class LibeventReactor: Reactor {
 
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
     private func finishWhatWasPutOff() {
+        hasWork = false
         if !ending.isEmpty {
             let transports = ending
             ending.removeAll(keepingCapacity: true)
@@ -160,17 +179,29 @@ public final class LibeventReactor: Reactor {
     }
 
     private func fireTimers() {
+        alarmRang = false
+        // It may have gone off a little early; then it is set to the same time again.
+        alarmTime = .never
         for call in timers.takeDue() {
             guarded("a delayed call") { try call.fire() }
             endCallback()
         }
     }
 
-    private func makeCallsFromThreads() {
+    /// Makes the calls that other threads handed in, and obeys the signals.
+    private func hearBell() {
+        bellRang = false
+        _ = wakeUp.silence()
         for call in handle.takeCalls() {
             guarded("a call from a thread") { try call.value(self) }
             endCallback()
         }
+        if signalBell != nil { StopSignals.dispatch() }
+    }
+
+    private func letReleasedGo() {
+        hasReleased = false
+        released.removeAll(keepingCapacity: true)
     }
 
     /// Ends every callback: what it wrote is sent.
@@ -196,6 +227,7 @@ public final class LibeventReactor: Reactor {
 
     public func crash() {
         leavesLoop = true
+        hasWork = true
     }
 
     private func shutDown() {
@@ -203,7 +235,7 @@ public final class LibeventReactor: Reactor {
         isShuttingDown = true
         events.fire(.shutdown) {
             self.closeEverything()
-            self.later { self.leavesLoop = true }
+            self.later { self.crash() }
         }
     }
 
@@ -234,6 +266,7 @@ public final class LibeventReactor: Reactor {
     /// Makes a call on the next turn, before it waits.
     func later(_ call: @escaping () -> Void) {
         soon.append(call)
+        hasWork = true
     }
 
     public func callWhenRunning(_ call: @escaping () throws -> Void) {
@@ -342,6 +375,7 @@ public final class LibeventReactor: Reactor {
     /// Continues a transport's end on the next turn.
     func close(_ transport: SocketTransport) {
         ending.append(transport)
+        hasWork = true
     }
 
     /// Takes a transport out of the table; false where it is out already. It is kept until the turn is over.
@@ -350,6 +384,7 @@ public final class LibeventReactor: Reactor {
         guard index < transports.count, transports[index] === transport else { return false }
         transports[index] = nil
         released.append(transport)
+        hasReleased = true
         for listener in resting {
             listener.resume()
         }

@@ -6,6 +6,7 @@ import CLibevent
 /// a connection that ended stays in the reactor's care until no callback can be running in it.
 ///
 /// How it closes is in `SocketTransport+Closing.swift`.
+@safe
 final class SocketTransport: Transport {
     /// What the connections of one port or one connector have in common.
     final class Settings {
@@ -26,7 +27,8 @@ final class SocketTransport: Transport {
     private let peerAddress: Address
     private var hostAddress: Address?
 
-    var handler: Protocol?
+    // Retained by hand from `serve` to `finish`, so that handing on input costs no counting of references.
+    private var handlerReference: Unmanaged<Protocol>?
     var unsent: UnsentBytes?
     var closing: Closing?
     var isPaused = false
@@ -42,7 +44,21 @@ final class SocketTransport: Transport {
         setState(.connected)
     }
 
+    deinit {
+        unsafe handlerReference?.release()
+    }
+
     override var reactor: any Reactor { loop }
+
+    /// The protocol, until it was told of the loss.
+    var handler: Protocol? {
+        get { unsafe handlerReference?.takeUnretainedValue() }
+        set {
+            let previous = unsafe handlerReference
+            unsafe handlerReference = newValue.map { unsafe Unmanaged.passRetained($0) }
+            unsafe previous?.release()
+        }
+    }
 
     override var peer: Address { peerAddress }
 
@@ -118,9 +134,10 @@ final class SocketTransport: Transport {
     }
 
     private func deliver(_ data: Span<UInt8>) {
-        guard currentState == .connected, let handler else { return }
+        guard currentState == .connected, let reference = unsafe handlerReference else { return }
         do {
-            try handler.dataReceived(data)
+            // The transport lets its protocol go only when it ends, and that is never while this call runs.
+            try unsafe reference._withUnsafeGuaranteedRef { try $0.dataReceived(data) }
         } catch {
             handlerFailed(error, in: "dataReceived")
         }

@@ -71,9 +71,9 @@ enum StopSignals {
         }
     }
 
-    /// Stops all subscribers; called by the reactors, each of which may come first.
+    /// Stops all subscribers if a signal has come; called by the reactors, each of which may be the first to see it.
     static func dispatch() {
-        if case .success(let bell) = bell { bell.silence() }
+        guard case .success(let bell) = bell, bell.silence() else { return }
         let handles = state.withLock { Array($0.subscribers.values) }
         for handle in handles {
             handle.stop()

@@ -44,10 +44,14 @@ final class WakeUp: Sendable {
         _ = unsafe write(writeEnd, &one, MemoryLayout<UInt64>.size)
     }
 
-    /// Silences it, so that it can be rung again.
-    func silence() {
+    /// Silences it, so that it can be rung again; whether it had been rung.
+    func silence() -> Bool {
+        var wasRung = false
         var rings: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        let size = MemoryLayout.size(ofValue: rings)
-        while unsafe read(readEnd, &rings, size) == size {}
+        // An eventfd gives all its rings as one number, a pipe each as one; either reports an error when there is no more.
+        while unsafe read(readEnd, &rings, MemoryLayout.size(ofValue: rings)) > 0 {
+            wasRung = true
+        }
+        return wasRung
     }
 }

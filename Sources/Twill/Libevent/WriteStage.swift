@@ -16,8 +16,8 @@ final class WriteStage {
 
     private let bytes: UnsafeMutableRawPointer
     private var count = 0
-    // Not retained, because it is compared on every write: a transport that closes takes itself out by `forget`.
-    private unowned(unsafe) var owner: SocketTransport?
+    // Not retained, because it changes with every write: a transport that closes takes itself out by `forget`.
+    private var owner: Unmanaged<SocketTransport>?
 
     init() {
         // Pages that no write reaches are never touched, so a small server does not pay for the whole capacity.
@@ -32,10 +32,10 @@ final class WriteStage {
     @inline(__always)
     func append(_ data: Span<UInt8>, for transport: SocketTransport) -> Bool {
         let size = data.count
-        if unsafe owner !== transport || count + size > Self.capacity {
+        if !belongs(to: transport) || count + size > Self.capacity {
             flush()
             guard transport.takesDirectWrites else { return false }
-            unsafe owner = transport
+            unsafe owner = Unmanaged.passUnretained(transport)
         }
         // The guard above leaves room: a single write is smaller than the capacity.
         unsafe data.withUnsafeBytes { source in
@@ -50,26 +50,31 @@ final class WriteStage {
     /// Sends what is here.
     @inline(__always)
     func flush() {
-        if count > 0 { send() }
+        guard count > 0, let transport = unsafe owner else { return }
+        let size = count
+        count = 0
+        unsafe owner = nil
+        // An owner is open, and an open transport is kept by the reactor's table.
+        unsafe transport._withUnsafeGuaranteedRef {
+            unsafe $0.send(UnsafeRawBufferPointer(start: bytes, count: size))
+        }
     }
 
     /// Sends what is here if it belongs to the transport.
     func flush(_ transport: SocketTransport) {
-        if unsafe owner === transport { flush() }
+        if belongs(to: transport) { flush() }
     }
 
     /// Drops what a transport wrote.
     func forget(_ transport: SocketTransport) {
-        guard unsafe owner === transport else { return }
+        guard belongs(to: transport) else { return }
         unsafe owner = nil
         count = 0
     }
 
-    private func send() {
-        let size = count
-        count = 0
-        guard let transport = unsafe owner else { return }
-        unsafe owner = nil
-        unsafe transport.send(UnsafeRawBufferPointer(start: bytes, count: size))
+    @inline(__always)
+    private func belongs(to transport: SocketTransport) -> Bool {
+        // Addresses are only compared here.
+        unsafe owner?.toOpaque() == Unmanaged.passUnretained(transport).toOpaque()
     }
 }

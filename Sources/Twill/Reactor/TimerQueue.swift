@@ -23,10 +23,8 @@ package final class TimerQueue {
         self.clock = clock
     }
 
-    package var isEmpty: Bool { heap.isEmpty }
-
-    /// The earliest moment at which a call may be due, or nil where there is none.
-    package var nextTime: ReactorClock.Instant? { heap.first?.time }
+    /// The earliest moment at which a call may be due; ``ReactorClock/Instant/never`` where there is none.
+    package private(set) var nextTime = ReactorClock.Instant.never
 
     /// Takes out every call without making it, so that nothing they hold outlives the reactor.
     package func removeAll() {
@@ -49,9 +47,7 @@ package final class TimerQueue {
     ///
     /// Calls that these calls add, even with no delay, are due at the next look.
     package func takeDue() -> [DelayedCall] {
-        guard let first = heap.first else { return [] }
         let now = clock.now
-        guard first.time <= now else { return [] }
         var due: [DelayedCall] = []
         while let entry = heap.first, entry.time <= now {
             let call = entry.call
@@ -64,6 +60,7 @@ package final class TimerQueue {
                 due.append(call)
             }
         }
+        noteNext()
         return due
     }
 
@@ -82,6 +79,7 @@ package final class TimerQueue {
             // A storm of timers must not keep its memory for ever.
             heap = []
         }
+        noteNext()
     }
 
     /// Sets a call's time anew.
@@ -94,7 +92,12 @@ package final class TimerQueue {
         } else if time < heap[call.position].time {
             place(call, in: call.position)
             rise(from: call.position)
+            noteNext()
         }
+    }
+
+    private func noteNext() {
+        nextTime = heap.first?.time ?? .never
     }
 
     private func takeSequence() -> UInt64 {
@@ -106,6 +109,7 @@ package final class TimerQueue {
         heap.append(Entry(time: call.time, sequence: call.sequence, call: call))
         call.position = heap.count - 1
         rise(from: heap.count - 1)
+        noteNext()
     }
 
     private func place(_ call: DelayedCall, in position: Int) {
