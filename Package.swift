@@ -48,6 +48,19 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "TwillTests",
+            dependencies: [
+                "Twill",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TwillToolTests",
+            dependencies: ["TwillTool"],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -98,6 +98,7 @@ public final class LibeventReactor: Reactor {
         handle.close()
         timers.removeAll()
         unsafe readBuffer.deallocate()
+        stage.free()
     }
 
     // The loop.

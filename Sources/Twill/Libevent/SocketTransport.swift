@@ -113,12 +113,14 @@ final class SocketTransport: Transport {
         }
     }
 
+    @inline(__always)
     private func readable() {
         receive()
         loop.endCallback()
     }
 
     /// Reads once, and hands on what came.
+    @inline(__always)
     func receive() {
         let buffer = unsafe loop.readBuffer
         let count = unsafe socket.receive(into: buffer)
@@ -128,11 +130,17 @@ final class SocketTransport: Transport {
         } else if count == 0 {
             peerClosed()
         } else {
-            let error = SystemError(call: "recv")
-            if !SystemError.isTransient(error.errno) { peerBroke(error) }
+            receivingFailed()
         }
     }
 
+    @inline(never)
+    private func receivingFailed() {
+        let error = SystemError(call: "recv")
+        if !SystemError.isTransient(error.errno) { peerBroke(error) }
+    }
+
+    @inline(__always)
     private func deliver(_ data: Span<UInt8>) {
         guard currentState == .connected, let reference = unsafe handlerReference else { return }
         do {
@@ -187,12 +195,17 @@ final class SocketTransport: Transport {
     }
 
     /// Offers bytes to the socket; how many it took.
+    @inline(__always)
     private func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
         let count = unsafe socket.send(bytes)
-        if count >= 0 { return count }
+        if count < 0 { sendingFailed() }
+        return max(count, 0)
+    }
+
+    @inline(never)
+    private func sendingFailed() {
         let error = SystemError(call: "send")
         if !SystemError.isTransient(error.errno) { breakDown(error) }
-        return 0
     }
 
     /// Adds to what waits for room in the socket.

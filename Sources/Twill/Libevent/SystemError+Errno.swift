@@ -8,11 +8,13 @@
 
 extension SystemError {
     /// Names the call that just failed; errno is taken first, before anything can change it.
+    @inline(never)
     init(call: String) {
         self.init(call: call, errno: systemErrno)
     }
 
     /// Names a call that failed with a number.
+    @inline(never)
     init(call: String, errno: CInt) {
         // The system's text lies in static storage or in this thread's own.
         let text = unsafe String(cString: strerror(errno))

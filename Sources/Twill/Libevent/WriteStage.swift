@@ -10,40 +10,73 @@
 ///
 /// It belongs to one transport at a time: the one that wrote last. It is sent when the callback returns, when another transport writes, or
 /// when it is full. Invariant: `owner` is nil exactly when `count` is 0, and `owner` is open.
+///
+/// A handle to memory that the reactor frees, because each write of each connection comes through here: a class would cost a retain and a
+/// release, a field of the reactor's an exclusivity check.
 @safe
-final class WriteStage {
+struct WriteStage {
     static let capacity = 64 << 10
 
+    @safe
+    private struct State {
+        var count = 0
+        // Not retained, because it changes with every write: a transport that closes takes itself out by `forget`.
+        var owner: Unmanaged<SocketTransport>?
+    }
+
+    private let state: UnsafeMutablePointer<State>
     private let bytes: UnsafeMutableRawPointer
-    private var count = 0
-    // Not retained, because it changes with every write: a transport that closes takes itself out by `forget`.
-    private var owner: Unmanaged<SocketTransport>?
 
     init() {
+        unsafe state = UnsafeMutablePointer.allocate(capacity: 1)
+        unsafe state.initialize(to: State())
         // Pages that no write reaches are never touched, so a small server does not pay for the whole capacity.
         unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: Self.capacity, alignment: 4096)
     }
 
-    deinit {
+    /// Gives the memory back; the reactor calls it once, when no transport is left.
+    func free() {
+        unsafe state.deallocate()
         unsafe bytes.deallocate()
     }
 
-    /// Takes bytes for a transport; false where they must go another way, because sending what was here met a full socket.
+    // Fields rather than one access to the whole, so that sending may come back here: only the reactor's thread reaches this memory, and it
+    // lives as long as the reactor.
+    private var count: Int {
+        get { unsafe state.pointee.count }
+        nonmutating set { unsafe state.pointee.count = newValue }
+    }
+
+    private var owner: Unmanaged<SocketTransport>? {
+        get { unsafe state.pointee.owner }
+        nonmutating set { unsafe state.pointee.owner = newValue }
+    }
+
+    /// Takes bytes for a transport that takes direct writes; false where they must go another way, because sending what was here met a
+    /// full socket. A single write is smaller than the capacity.
     @inline(__always)
     func append(_ data: Span<UInt8>, for transport: SocketTransport) -> Bool {
         let size = data.count
-        if !belongs(to: transport) || count + size > Self.capacity {
-            flush()
-            guard transport.takesDirectWrites else { return false }
+        if count == 0 {
             unsafe owner = Unmanaged.passUnretained(transport)
+        } else if !belongs(to: transport) || count + size > Self.capacity {
+            guard makeRoom(for: transport) else { return false }
         }
-        // The guard above leaves room: a single write is smaller than the capacity.
         unsafe data.withUnsafeBytes { source in
             if let start = source.baseAddress {
+                // The checks above leave room for a single write.
                 unsafe memcpy(bytes + count, start, size)
             }
         }
         count += size
+        return true
+    }
+
+    @inline(never)
+    private func makeRoom(for transport: SocketTransport) -> Bool {
+        flush()
+        guard transport.takesDirectWrites else { return false }
+        unsafe owner = Unmanaged.passUnretained(transport)
         return true
     }
 
