@@ -29,3 +29,53 @@ extension StaticString {
         withUTF8Buffer { unsafe body(Span(_unsafeElements: $0)) }
     }
 }
+
+extension [UInt8] {
+    /// Adds lent bytes at the end.
+    mutating func append(_ bytes: Span<UInt8>) {
+        // The array copies the bytes before the loan ends.
+        unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+    }
+}
+
+/// The bytes that somebody up the stack is lending, for the methods that his callbacks call.
+///
+/// Its owner calls `end` before the loan is over, and everything between happens inside the loan: that keeps the address true.
+@safe
+struct LentBytes {
+    private var start: UnsafeRawPointer?
+    private(set) var count = 0
+
+    /// Notes the loan.
+    @inline(__always)
+    mutating func lend(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe start = bytes.baseAddress
+            count = bytes.count
+        }
+    }
+
+    /// Forgets it.
+    @inline(__always)
+    mutating func end() {
+        unsafe start = nil
+        count = 0
+    }
+
+    /// A copy of the bytes from a position on.
+    func bytes(from position: Int) -> [UInt8] {
+        guard let start = unsafe start, position < count else { return [] }
+        return unsafe Array(UnsafeRawBufferPointer(start: start + position, count: count - position))
+    }
+
+    /// Where these bytes begin in the loan, if they are its very end and not a copy of it.
+    func position(ofSuffix bytes: Span<UInt8>) -> Int? {
+        guard let start = unsafe start else { return nil }
+        // Addresses are only compared, after the first check has told that the part lies inside.
+        return unsafe bytes.withUnsafeBytes { part in
+            guard let partStart = part.baseAddress, part.count <= count else { return nil }
+            let position = count - part.count
+            return unsafe start + position == partStart ? position : nil
+        }
+    }
+}

@@ -170,6 +170,16 @@ final class SocketTransport: Transport {
         unsafe data.withUnsafeBytes { unsafe send($0) }
     }
 
+    override func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
+        guard unsent == nil, acceptsWrites, prefix.count + body.count + suffix.count < Self.directWriteBytes,
+            loop.stage.append(prefix, body, suffix, for: self)
+        else {
+            write(prefix)
+            write(body)
+            return write(suffix)
+        }
+    }
+
     override func write(_ shared: SharedBytes) {
         guard acceptsWrites, shared.count > 0 else { return }
         guard shared.count >= Self.directWriteBytes || unsent != nil else { return write(shared.bytes) }

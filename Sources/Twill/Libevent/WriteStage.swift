@@ -56,19 +56,40 @@ struct WriteStage {
     /// full socket. A single write is smaller than the capacity.
     @inline(__always)
     func append(_ data: Span<UInt8>, for transport: SocketTransport) -> Bool {
-        let size = data.count
+        guard hasRoom(data.count, for: transport) else { return false }
+        copy(data)
+        return true
+    }
+
+    /// Takes the three pieces of a frame; what holds for one write holds for all of it.
+    @inline(__always)
+    func append(_ prefix: Span<UInt8>, _ body: Span<UInt8>, _ suffix: Span<UInt8>, for transport: SocketTransport) -> Bool {
+        guard hasRoom(prefix.count + body.count + suffix.count, for: transport) else { return false }
+        copy(prefix)
+        copy(body)
+        copy(suffix)
+        return true
+    }
+
+    @inline(__always)
+    private func copy(_ data: Span<UInt8>) {
+        unsafe data.withUnsafeBytes { source in
+            if let start = source.baseAddress {
+                // `hasRoom` was asked for all that is copied.
+                unsafe memcpy(bytes + count, start, source.count)
+            }
+        }
+        count += data.count
+    }
+
+    /// Makes the stage the transport's, with room for that many bytes.
+    @inline(__always)
+    private func hasRoom(_ size: Int, for transport: SocketTransport) -> Bool {
         if count == 0 {
             unsafe owner = Unmanaged.passUnretained(transport)
         } else if !belongs(to: transport) || count + size > Self.capacity {
-            guard makeRoom(for: transport) else { return false }
+            return makeRoom(for: transport)
         }
-        unsafe data.withUnsafeBytes { source in
-            if let start = source.baseAddress {
-                // The checks above leave room for a single write.
-                unsafe memcpy(bytes + count, start, size)
-            }
-        }
-        count += size
         return true
     }
 

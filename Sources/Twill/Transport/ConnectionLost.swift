@@ -11,7 +11,7 @@
 /// Twisted: `ConnectionDone`, `ConnectionLost`, `ConnectionAborted` and the exceptions of callbacks, in one type.
 public struct ConnectionLost: Error, Sendable {
     private enum Kind: UInt8 {
-        case done, lost, aborted, timedOut, unsentLimit, failed, reactorStopped
+        case done, lost, aborted, timedOut, unsentLimit, badInput, failed, reactorStopped
     }
 
     private let kind: Kind
@@ -36,11 +36,15 @@ public struct ConnectionLost: Error, Sendable {
     public static let unsentLimit = ConnectionLost(.unsentLimit)
     /// A callback of the protocol threw; the error is in ``underlying``.
     public static let failed = ConnectionLost(.failed)
+    /// The peer broke the rules of the protocol; ``underlying`` says which, as a ``FramingError`` or an error of your own.
+    public static let badInput = ConnectionLost(.badInput)
     /// The reactor was stopped while the connection was open.
     public static let reactorStopped = ConnectionLost(.reactorStopped)
 
     /// The connection broke because of an error of the system.
     public static func lost(_ error: any Error) -> ConnectionLost { ConnectionLost(.lost, error) }
+    /// The peer broke the rules of the protocol in this way.
+    public static func badInput(_ error: any Error) -> ConnectionLost { ConnectionLost(.badInput, error) }
     /// A callback threw this error.
     public static func failed(_ error: any Error) -> ConnectionLost { ConnectionLost(.failed, error) }
 
@@ -61,6 +65,7 @@ extension ConnectionLost: CustomStringConvertible {
             case .aborted: "the connection was aborted by this side"
             case .timedOut: "the peer took no data for too long while the connection was closing"
             case .unsentLimit: "the peer read too slowly: the limit of unsent bytes was passed"
+            case .badInput: "the peer broke the rules of the protocol"
             case .failed: "a callback of the protocol failed"
             case .reactorStopped: "the reactor was stopped"
             }

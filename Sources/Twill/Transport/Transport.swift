@@ -59,6 +59,18 @@ open class Transport {
         write(shared.bytes)
     }
 
+    /// Sends a frame of three pieces, any of which may be empty, as one write.
+    ///
+    /// What framers use, so that a line and its delimiter need no buffer of their own to be joined in.
+    open func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
+        var frame: [UInt8] = []
+        frame.reserveCapacity(prefix.count + body.count + suffix.count)
+        frame.append(prefix)
+        frame.append(body)
+        frame.append(suffix)
+        write(frame)
+    }
+
     /// Closes the connection once everything written so far is sent.
     ///
     /// From this moment nothing more is delivered to the protocol and later writes are dropped. `connectionLost` follows on a later
