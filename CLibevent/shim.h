@@ -4,11 +4,17 @@
 #ifndef TWILL_CLIBEVENT_SHIM_H
 #define TWILL_CLIBEVENT_SHIM_H
 
+// The system's headers come first: libevent's define _GNU_SOURCE, under which some of these types look different from what Swift's own
+// modules say of them.
+#include <fcntl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <sys/socket.h>
 
 // Twill's defences are written for the 2.1.12 behaviour that distributions ship; earlier releases lack fixes that it relies on.
 #if !defined(LIBEVENT_VERSION_NUMBER) || LIBEVENT_VERSION_NUMBER < 0x02010c00

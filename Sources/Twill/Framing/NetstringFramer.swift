@@ -59,10 +59,10 @@ public struct NetstringFramer: Sendable {
             // Nothing can overflow below this limit, and no limit above it is worth a fast way.
             length = length * 10 + digit
             position += 1
-            guard length <= lengthMax, length < 1 << 32, length > 0 || position == start + 1 else { return nil }
+            guard length <= lengthMax, length < 1 << 32 else { return nil }
         }
         let payload = position + 1
-        guard position > start, payload + length < input.count, input[position] == UInt8(ascii: ":"),
+        guard position > start, position == start + 1 || input[start] != UInt8(ascii: "0"), payload + length < input.count, input[position] == UInt8(ascii: ":"),
             input[payload + length] == UInt8(ascii: ",")
         else { return nil }
         return payload..<payload + length

@@ -1,4 +1,5 @@
 import CLibevent
+import Logging
 
 /// libevent's loop (`event_base`): it waits, and calls back the events that are ready.
 ///
@@ -8,7 +9,21 @@ import CLibevent
 final class EventBase {
     let pointer: OpaquePointer
 
+    /// Sends libevent's own messages to the log instead of standard error. It has one such function for the whole process.
+    private static let logsMessages: Void = unsafe event_set_log_callback { severity, message in
+        let text = unsafe message.map { unsafe String(cString: $0) } ?? ""
+        let level: Logger.Level =
+            switch severity {
+            case EVENT_LOG_DEBUG: .debug
+            case EVENT_LOG_MSG: .info
+            case EVENT_LOG_WARN: .warning
+            default: .error
+            }
+        Logger(label: "twill.libevent").log(level: level, "\(text)")
+    }
+
     init() throws {
+        _ = Self.logsMessages
         guard let configuration = unsafe event_config_new() else {
             throw ReactorError.noEventBase(SystemError(call: "event_config_new"))
         }

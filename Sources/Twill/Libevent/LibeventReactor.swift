@@ -58,7 +58,7 @@ public final class LibeventReactor: Reactor {
     private var signalBell: Bell?
     /// Open sockets by their descriptor: what keeps a transport alive while libevent may call it back.
     private var transports: [SocketTransport?] = []
-    /// Transports that ended during this turn; a callback may still be running in one of them.
+    /// Transports that ended since the loop last slept; a callback may still be running in one of them.
     private var released: [SocketTransport] = []
     private var ending: [SocketTransport] = []
     private var soon: [() -> Void] = []
@@ -96,6 +96,10 @@ public final class LibeventReactor: Reactor {
 
     deinit {
         handle.close()
+        // Events go before the base that they are in.
+        signalBell = nil
+        bell = nil
+        alarm = nil
         timers.removeAll()
         unsafe readBuffer.deallocate()
         stage.free()
@@ -115,11 +119,11 @@ public final class LibeventReactor: Reactor {
     /// One turn; ``Reactor`` documents its order.
     private func turn() throws {
         if hasWork { finishWhatWasPutOff() }
+        if hasReleased { letReleasedGo() }
         if timers.nextTime != alarmTime { try setAlarm() }
         try base.turn(waiting: !hasWork)
         if alarmRang { fireTimers() }
         if bellRang { hearBell() }
-        if hasReleased { letReleasedGo() }
     }
 
     private func setAlarm() throws {
@@ -316,7 +320,9 @@ public final class LibeventReactor: Reactor {
 
     @discardableResult
     public func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector {
-        let connector = Connector(destination: target.description, factory: factory, logger: logger) { [unowned self] connector in
+        let connector = Connector(destination: target.description, factory: factory, logger: logger) { [weak self] connector in
+            // A reactor that is gone can't even say so.
+            guard let self else { return {} }
             let dialer = SocketDialer(loop: self, target: target, connector: connector)
             dialers.append(dialer)
             dialer.start()

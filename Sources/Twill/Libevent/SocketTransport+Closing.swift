@@ -58,9 +58,6 @@ extension SocketTransport {
     /// The peer said that it will send no more: what waits is sent, then the connection ends.
     func peerClosed() {
         guard state == .connected else { return release() }
-        if unsent == nil, closing == nil {
-            loop.stage.flush(self)
-        }
         guard closing == nil else { return }
         if unsent == nil {
             finish(.done)
