@@ -320,9 +320,8 @@ public final class LibeventReactor: Reactor {
 
     @discardableResult
     public func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector {
-        let connector = Connector(destination: target.description, factory: factory, logger: logger) { [weak self] connector in
-            // A reactor that is gone can't even say so.
-            guard let self else { return {} }
+        let connector = Connector(reactor: self, destination: target.description, factory: factory) { [unowned self] connector in
+            // The connector, which is being asked, keeps the reactor.
             let dialer = SocketDialer(loop: self, target: target, connector: connector)
             dialers.append(dialer)
             dialer.start()
@@ -389,9 +388,10 @@ public final class LibeventReactor: Reactor {
     func release(_ transport: SocketTransport) -> Bool {
         let index = Int(transport.socket.descriptor)
         guard index < transports.count, transports[index] === transport else { return false }
-        transports[index] = nil
+        // First into the one, then out of the other: the caller may hold no reference of its own.
         released.append(transport)
         hasReleased = true
+        transports[index] = nil
         for listener in resting {
             listener.resume()
         }

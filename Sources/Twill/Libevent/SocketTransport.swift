@@ -193,13 +193,13 @@ final class SocketTransport: Transport {
         }
     }
 
-    /// Sends bytes now where nothing waits before them, and queues what is left.
+    /// Sends bytes that were accepted before: now where nothing waits before them, and queues what is left. The connection may be closing.
     func send(_ bytes: UnsafeRawBufferPointer) {
         var sent = 0
-        if takesDirectWrites {
+        if unsent == nil {
             sent = unsafe offer(bytes)
         }
-        if sent < bytes.count, acceptsWrites {
+        if sent < bytes.count, closing?.sendsRest ?? true {
             queue { unsent throws(SystemError) in unsafe try unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
         }
     }

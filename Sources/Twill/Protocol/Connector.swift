@@ -1,4 +1,4 @@
-package import Logging
+import Logging
 
 /// An outgoing connection of a ``ClientFactory``: connecting, cancelling, closing, and connecting again.
 ///
@@ -25,11 +25,13 @@ public final class Connector {
     /// Where it connects to, as it was asked for: `example.com:80`. Twisted: `getDestination`.
     public let destination: String
 
+    /// The reactor that connects. Twisted: `IConnector.reactor`.
+    public let reactor: any Reactor
+
     /// Where the connection stands.
     public private(set) var state = State.disconnected
 
     private let factory: ClientFactory
-    private let logger: Logger
     private let dial: (Connector) -> () -> Void
     private var cancelDialling: (() -> Void)?
     private weak var transport: Transport?
@@ -39,10 +41,10 @@ public final class Connector {
     ///
     /// `dial` starts one attempt and returns what cancels it. It reports by ``buildProtocol(_:)`` and ``connectionLost(_:)``, or by
     /// ``connectionFailed(_:)``, on a later turn.
-    package init(destination: String, factory: ClientFactory, logger: Logger, dial: @escaping (Connector) -> () -> Void) {
+    package init(reactor: any Reactor, destination: String, factory: ClientFactory, dial: @escaping (Connector) -> () -> Void) {
+        self.reactor = reactor
         self.destination = destination
         self.factory = factory
-        self.logger = logger
         self.dial = dial
     }
 
@@ -52,7 +54,7 @@ public final class Connector {
     public func connect() throws {
         guard state == .disconnected else { throw ConnectorError.notDisconnected }
         if !usesFactory {
-            try factory.doStart(logger: logger)
+            try factory.doStart(logger: reactor.logger)
             usesFactory = true
         }
         state = .connecting
@@ -112,14 +114,14 @@ public final class Connector {
     private func letFactoryGo() {
         guard state == .disconnected, usesFactory else { return }
         usesFactory = false
-        report("stopFactory") { try factory.doStop(logger: logger) }
+        report("stopFactory") { try factory.doStop(logger: reactor.logger) }
     }
 
     private func report(_ callback: String, _ body: () throws -> Void) {
         do {
             try body()
         } catch {
-            logger.error("\(type(of: factory)).\(callback) threw: \(error)", metadata: ["destination": "\(destination)"])
+            reactor.logger.error("\(type(of: factory)).\(callback) threw: \(error)", metadata: ["destination": "\(destination)"])
         }
     }
 }

@@ -1,0 +1,14 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "twill-examples",
+    platforms: [.macOS(.v26)],
+    dependencies: [
+        .package(name: "twill", path: "..")
+    ],
+    targets: ["EchoServer", "EchoClient", "QOTD"].map { name in
+        .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
+    },
+    swiftLanguageModes: [.v6]
+)
