@@ -1,0 +1,115 @@
+/// The loop itself, and what a turn does besides waiting.
+extension LibeventReactor {
+    public func run(installSignalHandlers: Bool) throws {
+        guard !isRunning else { throw ReactorError.alreadyRunning }
+        try begin(installSignalHandlers: installSignalHandlers)
+        defer { end() }
+        while !leavesLoop {
+            try turn()
+        }
+    }
+
+    /// One turn; ``Reactor`` documents its order.
+    private func turn() throws {
+        if hasWork { finishWhatWasPutOff() }
+        if hasReleased { letReleasedGo() }
+        if timers.nextTime != alarmTime { try setAlarm() }
+        try base.turn(waiting: !hasWork)
+        if alarmRang { fireTimers() }
+        if bellRang { hearBell() }
+    }
+
+    private func setAlarm() throws {
+        alarmTime = timers.nextTime
+        if alarmTime == .never {
+            alarm?.switchOff()
+        } else {
+            try alarm?.set(after: clock.now.duration(to: alarmTime))
+        }
+    }
+
+    private func begin(installSignalHandlers: Bool) throws {
+        if installSignalHandlers {
+            do {
+                signalBell = try Bell(loop: self, descriptor: StopSignals.descriptor())
+            } catch {
+                throw ReactorError.loopFailed(error)
+            }
+            StopSignals.subscribe(handle)
+        }
+        isRunning = true
+        leavesLoop = false
+        events.fire(.startup) {}
+        if isStopRequested { later { self.shutDown() } }
+    }
+
+    private func end() {
+        isRunning = false
+        isStopRequested = false
+        if signalBell != nil {
+            StopSignals.unsubscribe(handle)
+            signalBell = nil
+        }
+        released.removeAll()
+        guard isShuttingDown else { return }
+        isShuttingDown = false
+        // libevent frees what was let go on its next turn only. After a crash there is nothing to free, and callbacks must not run.
+        try? base.turn(waiting: false)
+    }
+
+    /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
+    private func finishWhatWasPutOff() {
+        hasWork = false
+        if !ending.isEmpty {
+            let transports = ending
+            ending.removeAll(keepingCapacity: true)
+            for transport in transports {
+                transport.continueClosing()
+            }
+        }
+        if !soon.isEmpty {
+            let calls = soon
+            soon.removeAll(keepingCapacity: true)
+            for call in calls {
+                call()
+                endCallback()
+            }
+        }
+    }
+
+    private func fireTimers() {
+        alarmRang = false
+        // It may have gone off a little early; then it is set to the same time again.
+        alarmTime = .never
+        for call in timers.takeDue() {
+            guarded("a delayed call") { try call.fire() }
+            endCallback()
+        }
+    }
+
+    /// Makes the calls that other threads handed in, and obeys the signals.
+    private func hearBell() {
+        bellRang = false
+        _ = wakeUp.silence()
+        for call in handle.takeCalls() {
+            guarded("a call from a thread") { try call.value(self) }
+            endCallback()
+        }
+        if signalBell != nil { StopSignals.dispatch() }
+    }
+
+    private func letReleasedGo() {
+        hasReleased = false
+        released.removeAll(keepingCapacity: true)
+    }
+
+    /// Tells everyone, closes everything, and leaves the loop.
+    func shutDown() {
+        guard !isShuttingDown else { return }
+        isShuttingDown = true
+        events.fire(.shutdown) {
+            self.closeEverything()
+            self.later { self.crash() }
+        }
+    }
+}

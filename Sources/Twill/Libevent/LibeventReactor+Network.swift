@@ -1,0 +1,104 @@
+/// What connects, listens and is connected, and who keeps it alive.
+extension LibeventReactor {
+    @discardableResult
+    public func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort {
+        let listener = try SocketListener(loop: self, binding: binding, factory: factory)
+        listeners.append(listener)
+        return listener
+    }
+
+    @discardableResult
+    public func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector {
+        let connector = Connector(reactor: self, destination: target.description, factory: factory) { [unowned self] connector in
+            // The connector, which is being asked, keeps the reactor.
+            let dialer = SocketDialer(loop: self, target: target, connector: connector)
+            dialers.append(dialer)
+            dialer.start()
+            return { [weak dialer] in dialer?.cancel() }
+        }
+        try connector.connect()
+        return connector
+    }
+
+    @discardableResult
+    public func watch(
+        _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
+    ) throws -> any DescriptorWatch {
+        try SocketWatch(loop: self, descriptor: descriptor, readiness: readiness, call: call)
+    }
+
+    func forget(_ listener: SocketListener) {
+        listeners.removeAll { $0 === listener }
+        resting.removeAll { $0 === listener }
+    }
+
+    func forget(_ dialer: SocketDialer) {
+        dialers.removeAll { $0 === dialer }
+    }
+
+    /// Takes a connected transport into care and gives it to its protocol.
+    func serve(_ transport: SocketTransport, _ handler: Protocol) throws(SystemError) {
+        try transport.startReading()
+        let index = Int(transport.socket.descriptor)
+        if index >= transports.count {
+            transports.append(contentsOf: repeatElement(nil, count: index + 1 - transports.count))
+        }
+        transports[index] = transport
+        transport.handler = handler
+        do {
+            try handler.makeConnection(transport)
+        } catch {
+            transport.handlerFailed(error, in: "connectionMade")
+        }
+    }
+
+    /// Serves an outgoing connection, or tells the factory why not.
+    func connected(_ transport: SocketTransport, _ connector: Connector) {
+        do {
+            if let handler = try connector.buildProtocol(transport.peer, transport: transport) {
+                try serve(transport, handler)
+            } else {
+                transport.socket.close()
+                later { connector.connectionLost(.done) }
+            }
+        } catch {
+            transport.socket.close()
+            later { connector.connectionFailed(.failed.to(connector.destination, because: error)) }
+        }
+    }
+
+    /// Continues a transport's end on the next turn.
+    func close(_ transport: SocketTransport) {
+        ending.append(transport)
+        hasWork = true
+    }
+
+    /// Takes a transport out of the table; false where it is out already. It is kept until the turn is over.
+    func release(_ transport: SocketTransport) -> Bool {
+        let index = Int(transport.socket.descriptor)
+        guard index < transports.count, transports[index] === transport else { return false }
+        // First into the one, then out of the other: the caller may hold no reference of its own.
+        released.append(transport)
+        hasReleased = true
+        transports[index] = nil
+        for listener in resting {
+            listener.resume()
+        }
+        return true
+    }
+
+    /// Closes the ports first, so that nobody new comes while the others are told.
+    func closeEverything() {
+        for listener in listeners {
+            listener.stopListening()
+        }
+        for dialer in dialers {
+            dialer.cancel()
+        }
+        for case let transport? in transports {
+            transport.finish(.reactorStopped)
+            // One that lingers has told its protocol already.
+            transport.release()
+        }
+    }
+}
