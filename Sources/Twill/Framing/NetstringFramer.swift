@@ -62,7 +62,8 @@ public struct NetstringFramer: Sendable {
             guard length <= lengthMax, length < 1 << 32 else { return nil }
         }
         let payload = position + 1
-        guard position > start, position == start + 1 || input[start] != UInt8(ascii: "0"), payload + length < input.count, input[position] == UInt8(ascii: ":"),
+        guard position > start, position == start + 1 || input[start] != UInt8(ascii: "0"), payload + length < input.count,
+            input[position] == UInt8(ascii: ":"),
             input[payload + length] == UInt8(ascii: ",")
         else { return nil }
         return payload..<payload + length

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 extension Address {
@@ -18,7 +18,7 @@ extension Address {
             raw.sin_port = address.port.bigEndian
             raw.sin_addr.s_addr = address.bits.bigEndian
             #if canImport(Darwin)
-                raw.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
+            raw.sin_len = UInt8(MemoryLayout<sockaddr_in>.size)
             #endif
             return unsafe Self.withGeneric(&raw, body)
         case .ipv6(let address):
@@ -32,7 +32,7 @@ extension Address {
                 unsafe bytes.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
             }
             #if canImport(Darwin)
-                raw.sin6_len = UInt8(MemoryLayout<sockaddr_in6>.size)
+            raw.sin6_len = UInt8(MemoryLayout<sockaddr_in6>.size)
             #endif
             return unsafe Self.withGeneric(&raw, body)
         case .unix, .unknown:

@@ -1,11 +1,11 @@
 public import Logging
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// The reactor of real sockets, on libevent: epoll on Linux, kqueue on macOS.

@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A host name that could not be looked up.
@@ -22,9 +22,9 @@ enum NameResolver {
     static func addresses(of name: String, port: UInt16) throws(ResolveError) -> [Address] {
         var hints = unsafe addrinfo()
         #if canImport(Darwin) || canImport(Musl)
-            unsafe hints.ai_socktype = SOCK_STREAM
+        unsafe hints.ai_socktype = SOCK_STREAM
         #else
-            unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         #endif
         unsafe hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?

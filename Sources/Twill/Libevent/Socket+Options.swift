@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 extension Socket {
@@ -15,9 +15,9 @@ extension Socket {
         if let keepAlive = options.keepAlive {
             try set(SOL_SOCKET, SO_KEEPALIVE, to: 1)
             #if canImport(Darwin)
-                try set(CInt(IPPROTO_TCP), TCP_KEEPALIVE, to: Self.wholeSeconds(keepAlive.idle))
+            try set(CInt(IPPROTO_TCP), TCP_KEEPALIVE, to: Self.wholeSeconds(keepAlive.idle))
             #else
-                try set(CInt(IPPROTO_TCP), TCP_KEEPIDLE, to: Self.wholeSeconds(keepAlive.idle))
+            try set(CInt(IPPROTO_TCP), TCP_KEEPIDLE, to: Self.wholeSeconds(keepAlive.idle))
             #endif
             try set(CInt(IPPROTO_TCP), TCP_KEEPINTVL, to: Self.wholeSeconds(keepAlive.interval))
             try set(CInt(IPPROTO_TCP), TCP_KEEPCNT, to: CInt(clamping: max(1, keepAlive.count)))
@@ -36,8 +36,8 @@ extension Socket {
     /// Applies the options to an accepted socket where the listening one does not hand them on.
     func applyToAccepted(_ options: TransportOptions) {
         #if canImport(Darwin)
-            // A peer that is gone already makes these fail; the first read will tell.
-            try? apply(options)
+        // A peer that is gone already makes these fail; the first read will tell.
+        try? apply(options)
         #endif
     }
 

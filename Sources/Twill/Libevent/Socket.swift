@@ -1,11 +1,11 @@
 import CLibevent
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A socket's descriptor, and the system calls that Twill makes on it.
@@ -82,9 +82,9 @@ struct Socket {
     /// Says that nothing more will be sent (`shutdown`); a failure means that the connection is gone already.
     func shutdownWriting() {
         #if canImport(Darwin)
-            _ = shutdown(descriptor, SHUT_WR)
+        _ = shutdown(descriptor, SHUT_WR)
         #else
-            _ = shutdown(descriptor, CInt(SHUT_WR))
+        _ = shutdown(descriptor, CInt(SHUT_WR))
         #endif
     }
 
@@ -95,12 +95,12 @@ struct Socket {
         var unread: CInt = 0
         var unacknowledged: CInt = 0
         #if canImport(Darwin)
-            var length = socklen_t(MemoryLayout<CInt>.size)
-            _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NREAD, &unread, &length)
-            _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &unacknowledged, &length)
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NREAD, &unread, &length)
+        _ = unsafe getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &unacknowledged, &length)
         #else
-            _ = unsafe ioctl(descriptor, UInt(FIONREAD), &unread)
-            _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unacknowledged)
+        _ = unsafe ioctl(descriptor, UInt(FIONREAD), &unread)
+        _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unacknowledged)
         #endif
         return unread > 0 || unacknowledged > 0
     }

@@ -1,11 +1,11 @@
 import Logging
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A listening socket and its accept loop: bounded, and unable to spin.
@@ -137,7 +137,7 @@ final class SocketListener: ListeningPort {
                 case EMFILE, ENFILE, ENOBUFS, ENOMEM: return runOut(error)
                 case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM: continue
                 #if !canImport(Darwin)
-                    case ENONET: continue
+                case ENONET: continue
                 #endif
                 default:
                     loop.logger.error("Couldn't accept connections on \(address): \(error)")
@@ -164,7 +164,8 @@ final class SocketListener: ListeningPort {
     private func runOut(_ error: SystemError) {
         if nextRest == Self.shortestRest {
             loop.logger.warning(
-                "Out of descriptors or memory on \(address), connections must wait: \(error); raise the limit (ulimit -n) or limit connections")
+                "Out of descriptors or memory on \(address), connections must wait: \(error); raise the limit (ulimit -n) or limit connections"
+            )
         }
         if reserve >= 0 {
             Socket(descriptor: reserve).close()

@@ -126,7 +126,8 @@ final class SocketTransport: Transport {
         let count = unsafe socket.receive(into: buffer)
         if count > 0 {
             // The buffer lives as long as the reactor, and nobody else writes to it before this call returns.
-            unsafe deliver(Span(_unsafeElements: UnsafeBufferPointer(start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)))
+            unsafe deliver(
+                Span(_unsafeElements: UnsafeBufferPointer(start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count)))
         } else if count == 0 {
             peerClosed()
         } else {

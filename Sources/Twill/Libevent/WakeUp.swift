@@ -1,11 +1,11 @@
 import CLibevent
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// What other threads ring to wake a sleeping loop: an eventfd, or a pipe where there is none.
@@ -17,18 +17,18 @@ final class WakeUp: Sendable {
 
     init() throws(SystemError) {
         #if os(Linux) || os(Android)
-            readEnd = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
-            writeEnd = readEnd
-            guard readEnd >= 0 else { throw SystemError(call: "eventfd") }
+        readEnd = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+        writeEnd = readEnd
+        guard readEnd >= 0 else { throw SystemError(call: "eventfd") }
         #else
-            var ends: (CInt, CInt) = (-1, -1)
-            let failed = unsafe withUnsafeMutableBytes(of: &ends) { unsafe pipe($0.assumingMemoryBound(to: CInt.self).baseAddress) != 0 }
-            (readEnd, writeEnd) = ends
-            if failed { throw SystemError(call: "pipe") }
-            for end in [readEnd, writeEnd] {
-                _ = fcntl(end, F_SETFL, O_NONBLOCK)
-                _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            }
+        var ends: (CInt, CInt) = (-1, -1)
+        let failed = unsafe withUnsafeMutableBytes(of: &ends) { unsafe pipe($0.assumingMemoryBound(to: CInt.self).baseAddress) != 0 }
+        (readEnd, writeEnd) = ends
+        if failed { throw SystemError(call: "pipe") }
+        for end in [readEnd, writeEnd] {
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        }
         #endif
     }
 

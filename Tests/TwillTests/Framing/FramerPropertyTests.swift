@@ -61,7 +61,9 @@ private final class Strings: NetstringReceiver {
 
     @Test("netstrings come out as they went in, however they are cut", arguments: seeds) func netstrings(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)
-        let frames = (0..<20).map { _ in (0..<Int.random(in: 0...120, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) } }
+        let frames = (0..<20).map { _ in
+            (0..<Int.random(in: 0...120, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        }
         let receiver = Strings()
         try feed(frames.flatMap { bytes("\($0.count):") + $0 + bytes(",") }, to: receiver, using: &generator)
         #expect(receiver.frames == frames, "seed \(seed)")
