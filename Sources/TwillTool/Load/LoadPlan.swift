@@ -1,0 +1,25 @@
+/// What a load shall do, as it was asked for and checked. Nothing has been started yet.
+struct LoadPlan {
+    /// When a load ends.
+    enum Amount: Equatable {
+        /// So long after the warm-up.
+        case duration(Duration)
+        /// After exactly so many messages, all connections and the warm-up included.
+        case messages(Int)
+    }
+
+    let endpoint: EndpointArgument
+    let framing: LoadFraming
+    let connections: Int
+    /// The size of a message on the wire that was asked for.
+    let messageBytes: Int
+    /// How many messages are in flight on each connection.
+    let depth: Int
+    let warmup: Duration
+    let amount: Amount
+
+    /// The message that fits.
+    func makeMessage() -> LoadMessage {
+        LoadMessage(framing: framing, messageBytes: messageBytes, depth: depth)
+    }
+}

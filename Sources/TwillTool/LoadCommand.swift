@@ -1,0 +1,138 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Twill
+
+/// `twill load`: puts a server under load, checks every reply, and says how fast it was.
+struct LoadCommand: ParsableCommand {
+    private static let connectionsMax = 1_000_000
+    private static let messageBytesMax = 1 << 30
+    private static let depthMax = 1 << 16
+    /// What may be on its way at once, on all connections: more is a mistake in one of the three numbers, and takes memory.
+    private static let inFlightBytesMax = 64 << 30
+    /// Descriptors that are no connections: the standard ones, the loop's own, the report.
+    private static let otherDescriptors = 16
+
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract: "Put an echo server under load and check every reply.",
+        discussion: """
+            Each connection keeps --depth messages in flight: it sends the next one when a reply has come (a closed loop). A reply must be \
+            the same bytes as its message, and every byte is compared. Works with any server that echoes raw bytes, lines or netstrings.
+
+            The latency is the time from writing a message to the end of its reply. Percentiles leave the warm-up out. One megabyte (MB) is \
+            a million bytes, counted in one direction.
+
+            Examples:
+
+              twill load tcp:127.0.0.1:8007
+              twill load tcp:127.0.0.1:8007 --connections 1000 --duration 30s
+              twill load tcp:127.0.0.1:8007 --framing line --depth 32
+              twill load tcp:127.0.0.1:8007 --messages 100000 --json report.json
+
+            Errors are replies that were wrong or did not come. The exit status is 1 if there was any, or if any connection could not be \
+            made or was lost; the table is printed all the same.
+            """)
+
+    @Argument(
+        help: ArgumentHelp("The server, as tcp:HOST:PORT; an IPv6 host in brackets.", valueName: "address"),
+        transform: EndpointArgument.connecting)
+    var endpoint: EndpointArgument
+
+    @Option(
+        help: ArgumentHelp("What a message is: raw bytes, a line that ends with CR LF, or a netstring. (default: raw)", valueName: "raw|line|netstring"),
+        transform: LoadFraming.init(parsing:))
+    var framing = LoadFraming.raw
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("How many connections to open; all are made before the clock starts.", valueName: "n"))
+    var connections = 64
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            The size of a message on the wire in bytes, its framing included: a line of 64 has 62 characters, CR and LF. Where no netstring \
+            has exactly this size, it is one byte less.
+            """, valueName: "bytes"))
+    var size = 64
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("How many messages each connection keeps in flight.", valueName: "n"))
+    var depth = 1
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How long to measure: 10s, 500ms, 1.5m; a bare number counts seconds. (default: 10s)", valueName: "time"),
+        transform: DurationArgument.init(parsing:))
+    var duration = DurationArgument(.seconds(10))
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How long to load before measuring begins. (default: 1s, with --messages 0s)", valueName: "time"),
+        transform: DurationArgument.init(parsing:))
+    var warmup: DurationArgument?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Send exactly so many messages in all, however long it takes, instead of --duration.", valueName: "n"))
+    var messages: Int?
+
+    @Option(help: ArgumentHelp("Also write the result to this file, as JSON.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        try require(connections, "--connections", within: 1...Self.connectionsMax)
+        let minimum = framing.messageBytesMin
+        let reason = minimum > 1 ? ", because the shortest \(framing.rawValue) has \(minimum) bytes" : ""
+        try require(size, "--size", within: minimum...Self.messageBytesMax, reason)
+        try require(depth, "--depth", within: 1...Self.depthMax)
+        guard Double(connections) * Double(size) * Double(depth) <= Double(Self.inFlightBytesMax) else {
+            throw ValidationError("--connections times --size times --depth is more than 64 GiB in flight; lower one of them")
+        }
+        if let messages { try require(messages, "--messages", within: 1...Int.max) }
+        guard duration.duration > .zero else {
+            throw ValidationError("--duration must be longer than zero; write 500ms, say, or leave it out for 10s")
+        }
+        if let json { try ReportFile.check(json) }
+    }
+
+    private func require(_ value: Int, _ option: String, within range: ClosedRange<Int>, _ reason: String = "") throws {
+        guard !range.contains(value) else { return }
+        let bounds = range.upperBound == .max ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+        throw ValidationError("\(option) is \(value) but must be \(bounds)\(reason)")
+    }
+
+    func run() throws {
+        let limit = DescriptorLimit.raise()
+        guard connections <= limit - Self.otherDescriptors else {
+            throw ValidationError(
+                "--connections is \(connections) but this process may only open \(limit) files; raise that limit (ulimit -n) or ask for fewer")
+        }
+        let reactor = try LibeventReactor(logger: Logs.start(level: .warning))
+        let load = LoadRun(plan, reactor: reactor)
+        let progress = Output.hasTerminal ? LoadProgress(load, reactor: reactor) : nil
+        progress?.start()
+        try load.run()
+        progress?.clear()
+        try finish(load)
+    }
+
+    private var plan: LoadPlan {
+        LoadPlan(
+            endpoint: endpoint, framing: framing, connections: connections, messageBytes: size, depth: depth,
+            warmup: warmup?.duration ?? (messages == nil ? .seconds(1) : .zero),
+            amount: messages.map { .messages($0) } ?? .duration(duration.duration))
+    }
+
+    /// Prints and writes the result, and fails where the load did.
+    private func finish(_ load: LoadRun) throws {
+        let tally = load.tally
+        if !load.hasStarted, let problem = tally.firstProblem { throw ToolFailure(problem) }
+        let report = LoadReport(load)
+        Output.say(report.table(connected: tally.connectionsMade))
+        if let json { try ReportFile.write(report, to: json) }
+        guard let problem = tally.firstProblem else { return }
+        let isOnlyOne = tally.errors + tally.connectionsFailed == 1
+        let sum = "\(tally.errors) errors and \(tally.connectionsFailed) failed connections in all"
+        throw ToolFailure(isOnlyOne ? problem : "\(problem); \(sum)")
+    }
+}

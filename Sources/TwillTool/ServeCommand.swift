@@ -1,0 +1,64 @@
+import ArgumentParser
+import Logging
+import Twill
+
+/// `twill serve`: runs one of the small servers until a signal stops it.
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run a small TCP server.",
+        discussion: """
+            The servers:
+
+            \(ServerName.table)
+
+            Examples:
+
+              twill serve echo
+              twill serve line-echo --listen tcp:127.0.0.1:8007
+              twill serve qotd --listen tcp:0 --listen 'tcp:[::1]:1717'
+
+            When the ports are open, it prints one line for each, such as
+
+              listening on tcp:127.0.0.1:8007
+
+            and serves until SIGTERM or SIGINT (Ctrl-C), then ends with status 0. If a port can't be opened, it says why and ends with \
+            status 1.
+            """)
+
+    @Argument(
+        help: ArgumentHelp("Which server to run; see above.", valueName: "name"),
+        transform: ServerName.init(parsing:))
+    var name: ServerName
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where to listen: tcp:PORT for all addresses of this machine, or tcp:HOST:PORT with a literal address, IPv6 in brackets. Port 0 \
+            takes a free port. May be given several times. (default: tcp:8007)
+            """, valueName: "address"),
+        transform: EndpointArgument.listening)
+    var listen: [EndpointArgument] = [EndpointArgument(host: "", port: 8007)]
+
+    @Flag(help: "Log every connection, and what goes on inside, on standard error.")
+    var verbose = false
+
+    func run() throws {
+        let logger = Logs.start(level: verbose ? .info : .warning)
+        let limit = DescriptorLimit.raise()
+        let reactor = try LibeventReactor(logger: logger)
+        let factory = Factory { [name] peer in
+            logger.info("\(peer) connected to \(name.rawValue)")
+            return name.makeProtocol()
+        }
+        let ports = try listen.map { try reactor.listenTCP(port: $0.port, factory: factory, interface: $0.host) }
+        reactor.callWhenRunning {
+            logger.info("serving \(name.rawValue) with at most \(limit) open files")
+            for port in ports {
+                Output.say("listening on tcp:\(port.address)")
+            }
+        }
+        try reactor.run()
+        logger.info("stopped")
+    }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Foundation
+
+/// The command `twill`: what stands above its subcommands, and the one way out of the process when something went wrong.
+///
+/// Whatever goes wrong is one sentence on standard error. The exit status is 64 where the command line was wrong, in which case nothing was
+/// started, and 1 for everything else.
+@main
+struct TwillCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "twill",
+        abstract: "Small servers on Twill's reactor, and a load tester that checks every reply.",
+        discussion: """
+            Try it in two terminals:
+
+              twill serve echo --listen tcp:8007
+              twill load tcp:127.0.0.1:8007 --duration 5s
+
+            Addresses are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets: tcp:[::1]:8007.
+
+            Exit status: 0 if all went well, 1 if something failed, 64 if the command line was wrong.
+            """,
+        version: "0.1.0",
+        subcommands: [ServeCommand.self, LoadCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            end(because: error)
+        }
+    }
+
+    /// Ends the process: help and version on standard output with status 0, a mistake as one sentence on standard error.
+    private static func end(because error: any Error) -> Never {
+        let status = exitCode(for: error)
+        if status.isSuccess { exit(withError: error) }
+        let message = message(for: error).trimmingCharacters(in: .whitespacesAndNewlines)
+        let hint = status == .validationFailure ? " (\(helpCommand) explains what it takes)" : ""
+        Output.complain("twill: \(message)\(hint)")
+        endProcess(status.rawValue)
+    }
+
+    /// The help of the subcommand that was asked for.
+    private static var helpCommand: String {
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName }
+        guard let name = CommandLine.arguments.dropFirst().first, known.contains(name) else { return "'twill --help'" }
+        return "'twill \(name) --help'"
+    }
+}
+
+/// The C function, under a name that ``TwillCommand`` does not use for something else.
+private func endProcess(_ status: Int32) -> Never {
+    exit(status)
+}
+
+/// A failure that is told in one sentence, with exit status 1.
+struct ToolFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,147 @@
+@testable import Twill
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A system call of a test's that failed.
+struct CallFailure: Error, Equatable, CustomStringConvertible {
+    let call: String
+    let number: CInt
+
+    init(_ call: String, _ number: CInt = errno) {
+        self.call = call
+        self.number = number
+    }
+
+    var description: String { "\(call): errno \(number)" }
+}
+
+/// A blocking TCP socket of the system's own: the peer that knows nothing of Twill. A call that waits 20 seconds fails with EAGAIN.
+final class RawSocket: Sendable {
+    let descriptor: CInt
+    private let isClosed = Counter()
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    deinit { close() }
+
+    /// A connection to a port of this machine.
+    convenience init(connectedTo port: Int, host: String = "127.0.0.1", receiveBufferBytes: CInt? = nil) throws {
+        guard let number = UInt16(exactly: port), let address = Address(host: host, port: number) else { throw CallFailure("inet_pton", EINVAL) }
+        try self.init(unconnectedLike: address)
+        if let receiveBufferBytes { try set(SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
+        try connect(to: address)
+    }
+
+    private init(unconnectedLike address: Address) throws {
+        let family = if case .ipv6 = address { AF_INET6 } else { AF_INET }
+        #if canImport(Darwin)
+            descriptor = socket(family, SOCK_STREAM, 0)
+        #else
+            descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        guard descriptor >= 0 else { throw CallFailure("socket") }
+        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+        }
+    }
+
+    private func connect(to address: Address) throws {
+        let status = try unsafe address.withSockaddr { unsafe systemConnect(descriptor, $0, $1) }
+        if status != 0 { throw CallFailure("connect") }
+    }
+
+    /// A bound, listening socket whose queue of waiting connections is full after a few, and its port.
+    static func listener(backlog: CInt) throws -> (RawSocket, Int) {
+        let address = Address.ipv4(IPv4Address(bits: 0x7F00_0001, port: 0))
+        let listener = try RawSocket(unconnectedLike: address)
+        guard try unsafe address.withSockaddr({ unsafe systemBind(listener.descriptor, $0, $1) }) == 0 else { throw CallFailure("bind") }
+        guard systemListen(listener.descriptor, backlog) == 0 else { throw CallFailure("listen") }
+        return (listener, Int(Socket(descriptor: listener.descriptor).localAddress.port ?? 0))
+    }
+
+    /// Takes one waiting connection, waiting for it.
+    func accept() throws -> RawSocket {
+        let accepted = systemAccept(descriptor)
+        guard accepted >= 0 else { throw CallFailure("accept") }
+        return RawSocket(descriptor: accepted)
+    }
+
+    /// Sends all of the bytes.
+    func send(_ bytes: [UInt8]) throws {
+        var sent = 0
+        while sent < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { unsafe systemSend(descriptor, UnsafeRawBufferPointer(rebasing: $0[sent...]), 0) }
+            guard count > 0 else { throw CallFailure("send") }
+            sent += count
+        }
+    }
+
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    /// Receives once: at most so many bytes, none at the end of the stream.
+    func receive(atMost limit: Int = 1 << 16) throws -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        let count = unsafe recv(descriptor, &buffer, limit, 0)
+        guard count >= 0 else { throw CallFailure("recv") }
+        buffer.removeLast(limit - count)
+        return buffer
+    }
+
+    /// Receives so many bytes, fewer only where the stream ends before.
+    func receive(exactly count: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let piece = try receive(atMost: min(count - bytes.count, 1 << 18))
+            if piece.isEmpty { break }
+            bytes += piece
+        }
+        return bytes
+    }
+
+    func receiveText(_ count: Int) throws -> String {
+        String(decoding: try receive(exactly: count), as: UTF8.self)
+    }
+
+    /// Receives until the peer closes.
+    func receiveToEnd() throws -> [UInt8] {
+        try receive(exactly: .max)
+    }
+
+    /// Says that nothing more will be sent.
+    func shutdownWriting() { Socket(descriptor: descriptor).shutdownWriting() }
+
+    /// Closes with a reset.
+    func reset() {
+        try? Socket(descriptor: descriptor).setLinger(.zero)
+        close()
+    }
+
+    /// Closes, once.
+    func close() {
+        if isClosed.add() == 1 { systemClose(descriptor) }
+    }
+
+    func set(_ level: CInt, _ option: CInt, _ value: CInt) throws {
+        try Socket(descriptor: descriptor).set(level, option, to: value)
+    }
+}
+
+private func systemAccept(_ descriptor: CInt) -> CInt {
+    accept(descriptor, nil, nil)
+}
+
+/// The value of a socket's option, -1 where it has none.
+func socketOption(_ descriptor: CInt, _ level: CInt, _ option: CInt) -> CInt {
+    var value: CInt = -1
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    return unsafe getsockopt(descriptor, level, option, &value, &length) == 0 ? value : -1
+}

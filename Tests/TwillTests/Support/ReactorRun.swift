@@ -1,0 +1,73 @@
+import Testing
+
+@testable import Twill
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Runs a new reactor on this thread until the test stops it; `setUp` arranges what shall happen, and what it returns is there to be looked
+/// at afterwards.
+///
+/// A test that forgets to stop, or whose event never comes, is stopped by the deadline and recorded as an issue.
+@discardableResult
+func withReactor<Outcome>(
+    deadline: Duration = .seconds(20), log: RecordedLog = RecordedLog(), sourceLocation: SourceLocation = #_sourceLocation,
+    _ setUp: (LibeventReactor) throws -> Outcome
+) throws -> Outcome {
+    let reactor = try LibeventReactor(logger: log.logger)
+    let outcome = try setUp(reactor)
+    try reactor.runToStop(deadline: deadline, sourceLocation: sourceLocation)
+    return outcome
+}
+
+extension LibeventReactor {
+    /// Runs until stopped, at most to the deadline, which is recorded as an issue.
+    func runToStop(deadline: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let alarm = callLater(deadline) { [unowned self] in
+            Issue.record("the reactor was not stopped within \(deadline)", sourceLocation: sourceLocation)
+            stop()
+        }
+        defer { if alarm.isActive { try? alarm.cancel() } }
+        try run(installSignalHandlers: false)
+    }
+
+    /// Runs blocking work, a raw client for example, on another thread; `then` gets its result on the reactor's. An error is recorded.
+    func inBackground<Value: Sendable>(
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ work: @escaping @Sendable () throws -> Value, then: @escaping (Value) throws -> Void = { _ in }
+    ) {
+        deferToThread(work).addCallback(then).addErrback { error in
+            Issue.record(error, sourceLocation: sourceLocation)
+            self.stop()
+        }
+    }
+
+    /// Runs a raw client on another thread, and stops the reactor when it is through.
+    func runClient(sourceLocation: SourceLocation = #_sourceLocation, _ work: @escaping @Sendable () throws -> Void) {
+        inBackground(sourceLocation: sourceLocation, work) { [unowned self] _ in stop() }
+    }
+
+}
+
+extension Reactor {
+    /// Makes a call after so many turns of the loop.
+    func afterTurns(_ count: Int, _ call: @escaping () throws -> Void) {
+        callLater(.zero) { [unowned self] in
+            if count <= 1 { try call() } else { afterTurns(count - 1, call) }
+        }
+    }
+}
+
+/// Which thread this is.
+func currentThread() -> UInt {
+    #if canImport(Darwin)
+        unsafe UInt(bitPattern: pthread_self())
+    #else
+        UInt(pthread_self())
+    #endif
+}

@@ -1,0 +1,60 @@
+@testable import Twill
+
+/// An event of a protocol's life.
+enum ProtocolEvent: Equatable {
+    case made
+    case data(String)
+    case lost(ConnectionLost)
+}
+
+/// A protocol that notes what it is told, and does what the test hung on each event.
+final class Recorder: Protocol {
+    private(set) var events: [ProtocolEvent] = []
+    private(set) var received: [UInt8] = []
+    /// How many times input came, and in what sizes.
+    private(set) var pieces: [Int] = []
+
+    var whenMade: ((Recorder) throws -> Void)?
+    var whenData: ((Recorder) throws -> Void)?
+    var whenLost: ((Recorder, ConnectionLost) throws -> Void)?
+
+    /// What `connectionLost` was told, the last time it was called.
+    var reason: ConnectionLost? {
+        for case .lost(let reason) in events.reversed() { return reason }
+        return nil
+    }
+
+    /// How many times `connectionLost` was called.
+    var lossCount: Int {
+        events.count { if case .lost = $0 { true } else { false } }
+    }
+
+    /// What arrived, as text.
+    var text: String { String(decoding: received, as: UTF8.self) }
+
+    override func connectionMade() throws {
+        events.append(.made)
+        try whenMade?(self)
+    }
+
+    override func dataReceived(_ data: Span<UInt8>) throws {
+        let bytes = Array(data)
+        received += bytes
+        pieces.append(bytes.count)
+        // Long input is checked by its bytes; the events are for conversations.
+        if bytes.count <= 64 { events.append(.data(String(decoding: bytes, as: UTF8.self))) }
+        try whenData?(self)
+    }
+
+    override func connectionLost(_ reason: ConnectionLost) throws {
+        events.append(.lost(reason))
+        try whenLost?(self, reason)
+    }
+}
+
+extension Array<UInt8> {
+    /// Copies lent bytes.
+    init(_ span: Span<UInt8>) {
+        self = unsafe span.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+}
