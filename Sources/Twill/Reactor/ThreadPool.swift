@@ -11,16 +11,20 @@ public final class ThreadPool: Sendable {
         var waiting: [@Sendable () -> Void] = []
         var firstWaiting = 0
         var busy = 0
+        /// How many of the busy ones have not looked for work yet.
+        var starting = 0
         var threadsMax: Int
+        /// The queues of threads that have nothing to do.
+        var idle: [DispatchQueue] = []
     }
 
     private let state: Mutex<State>
-    private let queue: DispatchQueue
+    private let name: String
 
     /// Makes a pool of at most so many threads; at least one.
     public init(name: String = "twill.threads", threadsMax: Int = 10) {
         state = Mutex(State(threadsMax: max(1, threadsMax)))
-        queue = DispatchQueue(label: name, attributes: .concurrent)
+        self.name = name
     }
 
     /// How many pieces of work may run at once. Lowering it lets running work finish. Twisted: `suggestThreadPoolSize`.
@@ -39,27 +43,37 @@ public final class ThreadPool: Sendable {
     }
 
     private func startWorkers() {
-        let count = state.withLock { state in
-            let wanted = min(state.waiting.count - state.firstWaiting, state.threadsMax - state.busy)
-            guard wanted > 0 else { return 0 }
-            state.busy += wanted
-            return wanted
-        }
-        for _ in 0..<count {
-            queue.async { self.workUntilNothingWaits() }
+        while let queue = nextWorker() {
+            queue.async { self.workUntilNothingWaits(on: queue) }
         }
     }
 
-    private func workUntilNothingWaits() {
-        while let work = nextWork() {
+    /// A queue for one more thread, where one is allowed and there is work for it.
+    ///
+    /// Each thread has a serial queue of its own: of a concurrent one, the system runs only about as many threads as there are processors, and
+    /// work that blocks would wait for work that blocks.
+    private func nextWorker() -> DispatchQueue? {
+        state.withLock { state in
+            guard state.busy < state.threadsMax, state.waiting.count - state.firstWaiting > state.starting else { return nil }
+            state.busy += 1
+            state.starting += 1
+            return state.idle.popLast() ?? DispatchQueue(label: name)
+        }
+    }
+
+    private func workUntilNothingWaits(on queue: DispatchQueue) {
+        state.withLock { $0.starting -= 1 }
+        while let work = nextWork(for: queue) {
             work()
         }
     }
 
-    private func nextWork() -> (@Sendable () -> Void)? {
+    /// The next piece of work; nil lets the thread go.
+    private func nextWork(for queue: DispatchQueue) -> (@Sendable () -> Void)? {
         state.withLock { state in
             guard state.firstWaiting < state.waiting.count, state.busy <= state.threadsMax else {
                 state.busy -= 1
+                state.idle.append(queue)
                 return nil
             }
             let work = state.waiting[state.firstWaiting]
