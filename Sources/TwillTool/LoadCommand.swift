@@ -40,11 +40,14 @@ struct LoadCommand: ParsableCommand {
     var endpoint: EndpointArgument
 
     @Option(
-        help: ArgumentHelp("What a message is: raw bytes, a line that ends with CR LF, or a netstring. (default: raw)", valueName: "raw|line|netstring"),
+        help: ArgumentHelp(
+            "What a message is: raw bytes, a line that ends with CR LF, or a netstring. (default: raw)", valueName: "raw|line|netstring"),
         transform: LoadFraming.init(parsing:))
     var framing = LoadFraming.raw
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("How many connections to open; all are made before the clock starts.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many connections to open; all are made before the clock starts.", valueName: "n"))
     var connections = 64
 
     @Option(
@@ -53,7 +56,8 @@ struct LoadCommand: ParsableCommand {
             """
             The size of a message on the wire in bytes, its framing included: a line of 64 has 62 characters, CR and LF. Where no netstring \
             has exactly this size, it is one byte less.
-            """, valueName: "bytes"))
+            """,
+            valueName: "bytes"))
     var size = 64
 
     @Option(parsing: .unconditional, help: ArgumentHelp("How many messages each connection keeps in flight.", valueName: "n"))
@@ -104,8 +108,8 @@ struct LoadCommand: ParsableCommand {
     func run() throws {
         let limit = DescriptorLimit.raise()
         guard connections <= limit - Self.otherDescriptors else {
-            throw ValidationError(
-                "--connections is \(connections) but this process may only open \(limit) files; raise that limit (ulimit -n) or ask for fewer")
+            let cause = "this process may only open \(limit) files"
+            throw ValidationError("--connections is \(connections) but \(cause); raise that limit (ulimit -n) or ask for fewer")
         }
         let reactor = try LibeventReactor(logger: Logs.start(level: .warning))
         let load = LoadRun(plan, reactor: reactor)

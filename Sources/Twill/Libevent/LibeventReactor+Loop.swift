@@ -40,6 +40,8 @@ extension LibeventReactor {
         isRunning = true
         leavesLoop = false
         events.fire(.startup) {}
+        // What was written here, or between two runs, has no callback that could send it.
+        endCallback()
         if isStopRequested { later { self.shutDown() } }
     }
 

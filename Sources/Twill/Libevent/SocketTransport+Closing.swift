@@ -30,15 +30,18 @@ extension SocketTransport {
 
     /// Begins an end that sends what waits.
     func lose(because reason: ConnectionLost) {
-        guard state == .connected, closing == nil else { return }
+        guard state == .connected else { return }
         setState(.disconnecting)
+        // A connection that broke ends for that reason; only the rest of its input is not wanted any more.
+        guard closing == nil else { return endReading() }
         begin(Closing(reason, sendsRest: true))
     }
 
     /// Drops what is unsent, and makes the peer see a reset.
     func abort(because reason: ConnectionLost) {
-        guard state != .disconnected, closing?.sendsRest ?? true else { return }
+        guard state != .disconnected else { return }
         setState(.disconnecting)
+        guard closing?.sendsRest ?? true else { return endReading() }
         loop.stage.forget(self)
         unsent = nil
         // On a socket that broke already this fails, and there is nobody left to reset.

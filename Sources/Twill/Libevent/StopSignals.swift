@@ -23,7 +23,8 @@ enum StopSignals {
     /// What the process did with a signal before. A C function, or one of the constants that look like one.
     private struct Disposition: @unchecked Sendable {
         // A function pointer is only a number; nothing is behind it that threads could race for.
-        let handler: @convention(c) (CInt) -> Void
+        // None at all is the default, SIG_DFL: its address is 0.
+        let handler: (@convention(c) (CInt) -> Void)?
     }
 
     private static let state = Mutex(State())
@@ -49,7 +50,7 @@ enum StopSignals {
             state.subscribers[ObjectIdentifier(handle)] = handle
             guard state.subscribers.count == 1 else { return }
             for number in numbers {
-                guard let previous = signal(number, { _ in StopSignals.ring() }) else { continue }
+                let previous = signal(number) { _ in StopSignals.ring() }
                 if isIgnored(previous) {
                     // Started in the background by a shell, or under nohup: the process was told not to hear it.
                     _ = signal(number, previous)
@@ -90,7 +91,7 @@ enum StopSignals {
         errno = saved
     }
 
-    private static func isIgnored(_ handler: @convention(c) (CInt) -> Void) -> Bool {
+    private static func isIgnored(_ handler: (@convention(c) (CInt) -> Void)?) -> Bool {
         // SIG_IGN is the address 1, whatever the type says.
         unsafe unsafeBitCast(handler, to: Int.self) == 1
     }

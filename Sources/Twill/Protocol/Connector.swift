@@ -58,26 +58,30 @@ public final class Connector {
             usesFactory = true
         }
         state = .connecting
+        var wasStopped = false
+        cancelDialling = { wasStopped = true }
         report("startedConnecting") { try factory.startedConnecting(self) }
-        // The factory may have stopped the attempt before it began.
-        if state == .connecting, cancelDialling == nil {
+        if wasStopped {
+            reactor.callLater(.zero) { self.connectionFailed(.cancelled.to(self.destination)) }
+        } else {
             cancelDialling = dial(self)
         }
     }
 
     /// Gives up the attempt under way; `clientConnectionFailed` follows with ``ConnectError/cancelled``.
     ///
-    /// - Throws: ``ConnectorError/notConnecting`` where there is none.
+    /// - Throws: ``ConnectorError/notConnecting`` where there is none, or it was given up already.
     public func stopConnecting() throws {
-        guard state == .connecting else { throw ConnectorError.notConnecting }
-        cancelDialling?()
+        guard state == .connecting, let cancel = cancelDialling else { throw ConnectorError.notConnecting }
+        cancelDialling = nil
+        cancel()
     }
 
     /// Ends whatever is under way: an attempt is given up, a connection is closed after its output is sent.
     public func disconnect() {
         switch state {
         case .disconnected: break
-        case .connecting: cancelDialling?()
+        case .connecting: try? stopConnecting()
         case .connected: transport?.loseConnection()
         }
     }

@@ -77,9 +77,11 @@ public final class ThreadPool: Sendable {
                 return nil
             }
             let work = state.waiting[state.firstWaiting]
+            // What it holds must not live for as long as others wait behind it.
+            state.waiting[state.firstWaiting] = {}
             state.firstWaiting += 1
-            if state.firstWaiting == state.waiting.count {
-                state.waiting = []
+            if state.firstWaiting * 2 >= state.waiting.count {
+                state.waiting.removeFirst(state.firstWaiting)
                 state.firstWaiting = 0
             }
             return work

@@ -70,7 +70,7 @@ public struct IPv6Address: Hashable, Sendable {
         let halves = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         var scopeID: UInt32 = 0
         if halves.count == 2 {
-            guard let number = UInt32(halves[1]) else { return nil }
+            guard halves[1].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt32(halves[1]) else { return nil }
             scopeID = number
         }
         guard let address = halves.first, let groups = Self.groups(of: address) else { return nil }
@@ -85,19 +85,19 @@ public struct IPv6Address: Hashable, Sendable {
             let groups = sideGroups(of: text)
             return groups?.count == 8 ? groups : nil
         }
-        guard let front = sideGroups(of: text[..<gap.lowerBound]), let back = sideGroups(of: text[gap.upperBound...]),
+        guard let front = sideGroups(of: text[..<gap.lowerBound], isEnd: false), let back = sideGroups(of: text[gap.upperBound...]),
             front.count + back.count < 8
         else { return nil }
         return front + Array(repeating: 0, count: 8 - front.count - back.count) + back
     }
 
-    /// The groups on one side of `::`; only the last may be a dotted IPv4 address.
-    private static func sideGroups(of text: Substring) -> [UInt16]? {
+    /// The groups on one side of `::`; only the last of the whole address may be a dotted IPv4 address.
+    private static func sideGroups(of text: Substring, isEnd: Bool = true) -> [UInt16]? {
         guard !text.isEmpty else { return [] }
         var groups: [UInt16] = []
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(".") {
+            if isEnd, index == parts.count - 1, part.contains(".") {
                 guard let tail = IPv4Address(host: String(part), port: 0) else { return nil }
                 groups += [UInt16(tail.bits >> 16), UInt16(tail.bits & 0xFFFF)]
             } else {

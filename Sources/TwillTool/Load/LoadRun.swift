@@ -203,9 +203,8 @@ final class LoadRun: ClientFactory {
     private func giveUp(after timeout: Duration) {
         guard phase == .running else { return }
         let missing = connections.reduce(0) { $0 + ($1.isGood ? $1.outstanding : 0) }
-        tally.countErrors(
-            missing,
-            because: "\(missing) \(missing == 1 ? "reply was" : "replies were") still missing after a wait of \(timeout.components.seconds) s")
+        let subject = missing == 1 ? "1 reply was" : "\(missing) replies were"
+        tally.countErrors(missing, because: "\(subject) still missing after a wait of \(timeout.components.seconds) s")
         end()
     }
 

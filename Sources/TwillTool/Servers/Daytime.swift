@@ -1,3 +1,5 @@
+import Twill
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -5,8 +7,6 @@ import Musl
 #else
 import Darwin
 #endif
-
-import Twill
 
 /// Sends the date and time as one line that a person can read, and closes (RFC 867).
 final class Daytime: Protocol {

@@ -56,19 +56,6 @@ struct DeferredChainTests {
         #expect(seen == Self.length)
     }
 
-    // In a process of its own: a recursion here would end all other tests with it.
-    @Test func aLongChainThatNeverFiresIsLetGoWithoutRecursion() async {
-        await #expect(processExitsWith: .success) {
-            var first: Deferred<Int>? = Deferred<Int>()
-            var last = first
-            for _ in 0..<100_000 { last = last?.addCallback { $0 + 1 } }
-            last = nil
-            weak let watched = first
-            first = nil
-            try #require(watched == nil)
-        }
-    }
-
     @Test func aFiredDeferredLetsGoOfItsCalls() throws {
         final class Token {}
         let deferred = Deferred<Int>()

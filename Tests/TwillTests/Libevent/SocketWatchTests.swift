@@ -3,11 +3,11 @@ import Testing
 @testable import Twill
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 @Suite("Watching a descriptor of one's own")
@@ -160,13 +160,13 @@ struct SocketWatchTests {
     }
 
     #if os(Linux)
-        @Test func aRegularFileCanNotBeWatched() throws {
-            let file = unsafe tmpfile()
-            defer { unsafe fclose(file) }
-            let reactor = try LibeventReactor()
-            let descriptor = unsafe fileno(file)
-            let error = #expect(throws: SystemError.self) { _ = try reactor.watch(descriptor, for: .readable) { _ in } }
-            #expect(error?.errno == EPERM)
-        }
+    @Test func aRegularFileCanNotBeWatched() throws {
+        let file = unsafe tmpfile()
+        defer { unsafe fclose(file) }
+        let reactor = try LibeventReactor()
+        let descriptor = unsafe fileno(file)
+        let error = #expect(throws: SystemError.self) { _ = try reactor.watch(descriptor, for: .readable) { _ in } }
+        #expect(error?.errno == EPERM)
+    }
     #endif
 }

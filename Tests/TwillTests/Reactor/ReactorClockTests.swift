@@ -19,10 +19,11 @@ struct ReactorClockTests {
         #expect(ReactorClock.Instant(nanoseconds: .min).advanced(by: .seconds(-1)).nanoseconds == .min)
     }
 
-    @Test(arguments: [
-        (Duration.zero, Int64(0)), (.nanoseconds(1), 1), (.milliseconds(-1), -1_000_000), (.seconds(3), 3_000_000_000),
-        (Duration(secondsComponent: 0, attosecondsComponent: 999_999_999), 0), (.seconds(Int64.max), .max), (.seconds(Int64.min), .min),
-    ] as [(Duration, Int64)])
+    @Test(
+        arguments: [
+            (Duration.zero, Int64(0)), (.nanoseconds(1), 1), (.milliseconds(-1), -1_000_000), (.seconds(3), 3_000_000_000),
+            (Duration(secondsComponent: 0, attosecondsComponent: 999_999_999), 0), (.seconds(Int64.max), .max), (.seconds(Int64.min), .min),
+        ] as [(Duration, Int64)])
     func durationsBecomeWholeNanoseconds(duration: Duration, nanoseconds: Int64) {
         #expect(duration.clampedNanoseconds == nanoseconds)
     }

@@ -9,14 +9,16 @@ final class Pair {
     private let clientFactory: RecordingClientFactory
 
     init(
-        _ reactor: LibeventReactor, serverOptions: TransportOptions = TransportOptions(), clientOptions: TransportOptions = TransportOptions()
+        _ reactor: LibeventReactor, serverOptions: TransportOptions = TransportOptions(),
+        clientOptions: TransportOptions = TransportOptions()
     ) throws {
         self.reactor = reactor
         let server = server
         let client = client
         // Weak, because a protocol knows its factory: the pair keeps both.
         clientFactory = RecordingClientFactory { [weak client] _ in client }
-        port = try reactor.listenTCP(port: 0, factory: Factory { [weak server] _ in server }, interface: "127.0.0.1", options: serverOptions)
+        port = try reactor.listenTCP(
+            port: 0, factory: Factory { [weak server] _ in server }, interface: "127.0.0.1", options: serverOptions)
         clientFactory.whenFailed = { _, reason in
             reactor.stop()
             throw reason

@@ -1,11 +1,11 @@
 @testable import Twill
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// A system call of a test's that failed.
@@ -34,7 +34,9 @@ final class RawSocket: Sendable {
 
     /// A connection to a port of this machine.
     convenience init(connectedTo port: Int, host: String = "127.0.0.1", receiveBufferBytes: CInt? = nil) throws {
-        guard let number = UInt16(exactly: port), let address = Address(host: host, port: number) else { throw CallFailure("inet_pton", EINVAL) }
+        guard let number = UInt16(exactly: port), let address = Address(host: host, port: number) else {
+            throw CallFailure("inet_pton", EINVAL)
+        }
         try self.init(unconnectedLike: address)
         if let receiveBufferBytes { try set(SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
         try connect(to: address)
@@ -43,14 +45,15 @@ final class RawSocket: Sendable {
     private init(unconnectedLike address: Address) throws {
         let family = if case .ipv6 = address { AF_INET6 } else { AF_INET }
         #if canImport(Darwin)
-            descriptor = socket(family, SOCK_STREAM, 0)
+        descriptor = socket(family, SOCK_STREAM, 0)
         #else
-            descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         #endif
         guard descriptor >= 0 else { throw CallFailure("socket") }
-        var patience = timeval(tv_sec: 20, tv_usec: 0)
+        // Two words are what a timeval is on 64-bit systems; which module shows its members to Swift differs from build to build.
+        var patience = (seconds: 20, microseconds: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+            _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<(Int, Int)>.size))
         }
     }
 
@@ -89,11 +92,11 @@ final class RawSocket: Sendable {
 
     /// Receives once: at most so many bytes, none at the end of the stream.
     func receive(atMost limit: Int = 1 << 16) throws -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: limit)
-        let count = unsafe recv(descriptor, &buffer, limit, 0)
-        guard count >= 0 else { throw CallFailure("recv") }
-        buffer.removeLast(limit - count)
-        return buffer
+        try unsafe [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            let received = unsafe recv(descriptor, buffer.baseAddress, limit, 0)
+            guard received >= 0 else { throw CallFailure("recv") }
+            count = received
+        }
     }
 
     /// Receives so many bytes, fewer only where the stream ends before.

@@ -3,11 +3,11 @@ import Testing
 @testable import Twill
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Runs a new reactor on this thread until the test stops it; `setUp` arranges what shall happen, and what it returns is there to be looked
@@ -66,8 +66,8 @@ extension Reactor {
 /// Which thread this is.
 func currentThread() -> UInt {
     #if canImport(Darwin)
-        unsafe UInt(bitPattern: pthread_self())
+    unsafe UInt(bitPattern: pthread_self())
     #else
-        UInt(pthread_self())
+    UInt(pthread_self())
     #endif
 }

@@ -34,7 +34,8 @@ struct AddressTests {
 
     @Test func addressesWithOneHostAndPortAreOneInASet() {
         let addresses: Set<Address?> = [
-            Address(host: "::1", port: 1), Address(host: "0:0::1", port: 1), Address(host: "::1", port: 2), Address(host: "127.0.0.1", port: 1),
+            Address(host: "::1", port: 1), Address(host: "0:0::1", port: 1), Address(host: "::1", port: 2),
+            Address(host: "127.0.0.1", port: 1),
         ]
         #expect(addresses.count == 3)
     }

@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// What the built tool says to a command line, right or wrong, before it starts anything.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct CommandLineTests {
+    @Test func versionIsPrinted() throws {
+        let end = try ToolProcess.run("--version")
+        #expect(end.status == 0)
+        #expect(end.output == "0.1.0\n")
+        #expect(end.errors == "")
+    }
+
+    @Test(arguments: [
+        (["--help"], ["serve", "load", "tcp:[::1]:8007"]),
+        (["serve", "--help"], ["line-echo", "netstring-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]),
+        (
+            ["load", "--help"],
+            ["--framing", "--connections", "--size", "--depth", "--duration", "--warmup", "--messages", "--json", "default: 10s"]
+        ),
+    ])
+    func helpTeaches(arguments: [String], words: [String]) throws {
+        let end = try ToolProcess.run(arguments)
+        #expect(end.status == 0)
+        #expect(end.errors == "")
+        for word in words {
+            #expect(end.output.contains(word), "\(word)")
+        }
+        #expect(end.output.split(separator: "\n").allSatisfy { $0.count <= 80 || $0.hasPrefix("USAGE:") })
+    }
+
+    @Test(arguments: [
+        (["frobnicate"], ["frobnicate"]),
+        (["serve"], ["<name>"]),
+        (["serve", "ecko"], ["ecko", "choose one of echo, line-echo"]),
+        (["serve", "echo", "echo"], ["echo"]),
+        (["serve", "echo", "--lisen", "tcp:0"], ["--lisen"]),
+        (["serve", "echo", "--listen"], ["--listen"]),
+        (["serve", "echo", "--listen", "tcp:70000"], ["--listen", "tcp:70000", "0 to 65535"]),
+        (["serve", "echo", "--listen", "tcp:http"], ["--listen", "tcp:http", "0 to 65535"]),
+        (["serve", "echo", "--listen", "tcp:127.0.0.1:80:90"], ["--listen", "tcp:127.0.0.1:80:90"]),
+        (["serve", "echo", "--listen", "tcp:localhost:0"], ["--listen", "tcp:localhost:0", "address of this machine"]),
+        (["serve", "echo", "--listen", "udp:8007"], ["--listen", "udp:8007", "'tcp:'"]),
+        (["serve", "echo", "--listen", "tcp:0", "--listen", "tcp:[::1:0"], ["--listen", "tcp:[::1:0"]),
+        (["load"], ["<address>"]),
+        (["load", "tcp:8007"], ["tcp:8007", "tcp:127.0.0.1:8007"]),
+        (["load", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
+        (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "'tcp:'"]),
+        (["load", "tcp:127.0.0.1:1", "--framing", "xml"], ["--framing", "xml", "raw, line, netstring"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "0"], ["--size", "0", "from 1"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "-5"], ["--size", "-5", "from 1"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "64k"], ["--size", "64k"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "1", "--framing", "line"], ["--size", "1", "from 2", "line"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "2", "--framing", "netstring"], ["--size", "2", "from 3", "netstring"]),
+        (["load", "tcp:127.0.0.1:1", "--connections", "0"], ["--connections", "0", "from 1"]),
+        (["load", "tcp:127.0.0.1:1", "--connections", "1000000"], ["--connections", "1000000", "ulimit"]),
+        (["load", "tcp:127.0.0.1:1", "--depth", "0"], ["--depth", "0", "from 1"]),
+        (["load", "tcp:127.0.0.1:1", "--depth", "65536", "--size", "1000000000"], ["--depth", "--size", "64 GiB"]),
+        (["load", "tcp:127.0.0.1:1", "--duration", "0s"], ["--duration", "longer than zero"]),
+        (["load", "tcp:127.0.0.1:1", "--duration", "-1s"], ["--duration", "-1s", "10s"]),
+        (["load", "tcp:127.0.0.1:1", "--duration", "soon"], ["--duration", "soon", "10s"]),
+        (["load", "tcp:127.0.0.1:1", "--warmup", "1h"], ["--warmup", "1h"]),
+        (["load", "tcp:127.0.0.1:1", "--messages", "0"], ["--messages", "0", "at least 1"]),
+        (["load", "tcp:127.0.0.1:1", "--json", "/no/such/folder/report.json"], ["--json", "/no/such/folder"]),
+        (["load", "tcp:127.0.0.1:1", "--json", "/"], ["--json", "folder"]),
+    ])
+    func mistakeIsOneSentenceAndNothingStarts(arguments: [String], words: [String]) throws {
+        let end = try ToolProcess.run(arguments)
+        #expect(end.status == 64)
+        #expect(end.output == "")
+        #expect(end.complaints.count == 1, "\(end.errors)")
+        for word in words {
+            #expect(end.errors.contains(word), "\(word) in \(end.errors)")
+        }
+    }
+}
