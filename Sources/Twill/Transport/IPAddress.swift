@@ -70,7 +70,9 @@ public struct IPv6Address: Hashable, Sendable {
         let halves = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
         var scopeID: UInt32 = 0
         if halves.count == 2 {
-            guard halves[1].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt32(halves[1]) else { return nil }
+            guard halves[1].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = UInt32(halves[1]) else {
+                return nil
+            }
             scopeID = number
         }
         guard let address = halves.first, let groups = Self.groups(of: address) else { return nil }
