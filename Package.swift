@@ -51,10 +51,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .target(name: "ChildProcess", path: "Tests/ChildProcess", swiftSettings: testSettings),
         .testTarget(
             name: "TwillTests",
             dependencies: [
                 "CAllocationCounter",
+                "ChildProcess",
                 "Twill",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -62,7 +64,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TwillToolTests",
-            dependencies: ["TwillTool"],
+            dependencies: ["ChildProcess", "TwillTool"],
             swiftSettings: testSettings
         ),
     ],

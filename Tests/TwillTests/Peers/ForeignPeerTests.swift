@@ -39,16 +39,16 @@ struct ForeignPeerTests {
             print("agreed")
             """
         let (status, text) = try output(
-            of: "python3", ["-c", script, "\(server.port)", conversation.sent, conversation.received])
+            of: ["python3", "-c", script, "\(server.port)", conversation.sent, conversation.received])
         #expect(status == 0 && text == "agreed\n", "\(text)")
-        #expect(server.stop() == 0)
+        #expect(try server.stop() == 0)
     }
 
     @Test(.enabled(if: hasProgram("nc"), "nc is not installed"), arguments: conversations)
     func netcat(conversation: Conversation) throws {
         let server = try ServerProcess(conversation.server)
         // Which option makes it end at the end of its input differs; waiting a second for the answer is what all of them know.
-        let (_, text) = try output(of: "nc", ["-w", "1", "127.0.0.1", "\(server.port)"], input: conversation.sent)
+        let (_, text) = try output(of: ["nc", "-w", "1", "127.0.0.1", "\(server.port)"], input: conversation.sent)
         #expect(text == conversation.received)
     }
 
@@ -60,9 +60,9 @@ struct ForeignPeerTests {
             return
         }
         let server = try ServerProcess(name)
-        let (status, text) = try output(of: python, ["-c", Self.twistedClient, "\(server.port)", name])
+        let (status, text) = try output(of: [python, "-c", Self.twistedClient, "\(server.port)", name])
         #expect(status == 0 && text == "agreed\n", "\(text)")
-        #expect(server.stop() == 0)
+        #expect(try server.stop() == 0)
     }
 
     /// Sends a thousand messages of many sizes with Twisted's own protocols and compares what comes back.
@@ -132,10 +132,12 @@ enum TwistedEnvironment {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let folder = root.deletingLastPathComponent().appendingPathComponent(".build/twisted-venv").path
         let python = "\(folder)/bin/python3"
-        let check = ["-c", "import twisted.internet.reactor, twisted.protocols.basic"]
-        if let (status, _) = try? output(of: python, check), status == 0 { return (python, "") }
+        let check = [python, "-c", "import twisted.internet.reactor, twisted.protocols.basic"]
+        if let (status, _) = try? output(of: check), status == 0 { return (python, "") }
         for command in [["python3", "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", "twisted"]] {
-            guard let (status, text) = try? output(of: command[0], Array(command.dropFirst())) else { return (nil, "\(command) did not run") }
+            guard let (status, text) = try? output(of: command) else {
+                return (nil, "\(command) did not run")
+            }
             if status != 0 { return (nil, text) }
         }
         return (python, "")

@@ -9,7 +9,7 @@ struct ServedProcessTests {
         let client = try RawSocket(connectedTo: server.port)
         try client.send("hello")
         #expect(try client.receiveText(5) == "hello")
-        #expect(server.stop() == 0)
+        #expect(try server.stop() == 0)
         #expect(try client.receiveToEnd() == [])
     }
 
@@ -74,7 +74,7 @@ struct ServedProcessTests {
         let before = server.processorTicks
         pauseThread(.seconds(2))
         let used = server.processorTicks - before
-        #expect(used < 20, "\(used) % of two hundredths of a second: it spins")
+        #expect(used < 20, "\(used) hundredths of a second of work in two seconds of rest: it spins")
         for client in old { #expect(try answers(client, "still old")) }
 
         for client in clients.dropFirst(10) { client.close() }

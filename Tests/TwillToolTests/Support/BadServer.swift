@@ -1,3 +1,4 @@
+import ChildProcess
 import Foundation
 import Twill
 
@@ -78,11 +79,11 @@ final class BadServer {
         }
 
         func wait() throws -> (UInt16, ReactorHandle) {
-            let deadline = Date(timeIntervalSinceNow: ToolProcess.patience)
+            let deadline = Date(timeIntervalSinceNow: ChildProcess.patience)
             condition.lock()
             defer { condition.unlock() }
             while result == nil, condition.wait(until: deadline) {}
-            guard let result else { throw ToolProcess.Failure(description: "the bad server did not start") }
+            guard let result else { throw ToolProcess.Failure("the bad server did not start") }
             return try result.get()
         }
     }

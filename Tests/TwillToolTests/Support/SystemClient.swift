@@ -35,7 +35,7 @@ final class SystemClient {
     func send(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe Foundation.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            let count = unsafe rest.withUnsafeBytes { unsafe Foundation.send(descriptor, $0.baseAddress, $0.count, Self.noSignal) }
             guard count > 0 else { throw Failure(description: "send failed, errno \(errno)") }
             rest = rest.dropFirst(count)
         }
@@ -73,6 +73,13 @@ final class SystemClient {
         guard received >= 0 else { throw Failure(description: "recv failed, errno \(errno)") }
         return Array(buffer.prefix(received))
     }
+
+    #if canImport(Darwin)
+    // Here a broken connection raises SIGPIPE, unless the socket or the process says otherwise; Twill's reactor says so for the process.
+    private static let noSignal: CInt = 0
+    #else
+    private static let noSignal = CInt(MSG_NOSIGNAL)
+    #endif
 
     fileprivate static func stream() throws -> CInt {
         #if canImport(Darwin)
