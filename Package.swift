@@ -64,7 +64,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TwillToolTests",
-            dependencies: ["ChildProcess", "TwillTool"],
+            dependencies: ["ChildProcess", "Twill", "TwillTool"],
             swiftSettings: testSettings
         ),
     ],

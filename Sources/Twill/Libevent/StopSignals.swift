@@ -44,8 +44,12 @@ enum StopSignals {
         try bell.get().readEnd
     }
 
-    /// Begins to stop a reactor at signals; the first one installs the handlers.
+    /// Begins to stop a reactor at signals; the first one installs the handlers. Called on the reactor's thread.
+    ///
+    /// A process that a thread with blocked signals started has them blocked too, and would never be told: so they are let through here.
     static func subscribe(_ handle: ReactorHandle) {
+        letThrough()
+
         state.withLock { state in
             state.subscribers[ObjectIdentifier(handle)] = handle
             guard state.subscribers.count == 1 else { return }
@@ -89,6 +93,15 @@ enum StopSignals {
         // The bell was retained when its address was stored, and is never released.
         unsafe Unmanaged<WakeUp>.fromOpaque(pointer)._withUnsafeGuaranteedRef { $0.ring() }
         errno = saved
+    }
+
+    private static func letThrough() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in numbers {
+            unsafe sigaddset(&set, number)
+        }
+        _ = unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     private static func isIgnored(_ handler: (@convention(c) (CInt) -> Void)?) -> Bool {

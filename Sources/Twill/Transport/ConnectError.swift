@@ -60,7 +60,12 @@ extension ConnectError: CustomStringConvertible {
             case .failed: "the attempt failed"
             }
         let place = destination.isEmpty ? "" : " to \(destination)"
-        guard let underlying else { return "Couldn't connect\(place): \(cause)" }
-        return "Couldn't connect\(place): \(cause) (\(underlying))"
+        switch kind {
+        case .unknownHost, .cannotBind, .failed:
+            return "Couldn't connect\(place): \(cause)\(underlying.map { " (\($0))" } ?? "")"
+        case .refused, .timedOut, .unreachable, .cancelled:
+            // The system's words would say the same again.
+            return "Couldn't connect\(place): \(cause)"
+        }
     }
 }

@@ -71,6 +71,19 @@ struct StopSignalsTests {
         }
     }
 
+    @Test func aSignalThatTheThreadBlocksStopsTheReactor() async {
+        await #expect(processExitsWith: .success) {
+            // As in a process that a thread of Dispatch started.
+            var all = sigset_t()
+            unsafe sigfillset(&all)
+            _ = unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+            let reactor = try LibeventReactor()
+            reactor.callWhenRunning { kill(getpid(), SIGTERM) }
+            reactor.callLater(.seconds(10)) { exit(3) }
+            try reactor.run()
+        }
+    }
+
     @Test func aSignalThatTheProcessIgnoresStaysIgnored() async {
         await #expect(processExitsWith: .success) {
             _ = signal(SIGINT, SIG_IGN)

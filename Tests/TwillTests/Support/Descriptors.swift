@@ -17,6 +17,7 @@ func socketPair() throws -> (RawSocket, RawSocket) {
     let kind = CInt(SOCK_STREAM.rawValue)
     #endif
     guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw CallFailure("socketpair") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     return (RawSocket(descriptor: ends[0]), RawSocket(descriptor: ends[1]))
 }
 

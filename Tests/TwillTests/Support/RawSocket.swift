@@ -139,7 +139,10 @@ final class RawSocket: Sendable {
 }
 
 private func systemAccept(_ descriptor: CInt) -> CInt {
-    accept(descriptor, nil, nil)
+    let accepted = accept(descriptor, nil, nil)
+    // A child of another test must not keep it open.
+    _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+    return accepted
 }
 
 /// The value of a socket's option, -1 where it has none.

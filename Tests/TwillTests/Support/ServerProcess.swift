@@ -1,12 +1,8 @@
+import ChildProcess
 import Foundation
 
 /// A `twill serve` in a process of its own, as a user would start it; ended when this object goes.
 final class ServerProcess {
-    /// A server that could not be started.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
     /// Where the tool lies: beside the tests that were built with it. Nil where it was not built.
     static let tool: String? = {
         #if canImport(Darwin)
@@ -23,32 +19,43 @@ final class ServerProcess {
 
     /// Starts a server on a free port of this machine, and waits until it says that it listens.
     init(_ name: String, startedBy prefix: [String] = []) throws {
-        guard let tool = Self.tool else { throw Failure(description: "the tool twill was not built: swift build --build-tests builds it") }
+        guard let tool = Self.tool else { throw ChildProcess.Failure("the tool twill was not built: swift build --build-tests builds it") }
         child = try ChildProcess(prefix + [tool, "serve", name, "--listen", "tcp:127.0.0.1:0"])
-        let line = child.readLine()
+        let line = try child.wait(for: "the line that says where it listens") { observed in
+            observed.output.firstIndex(of: "\n").map { observed.output[..<$0] }
+        }
         let greeting = "listening on tcp:127.0.0.1:"
         guard line.hasPrefix(greeting), let port = Int(line.dropFirst(greeting.count)) else {
-            throw Failure(description: "instead of saying where it listens, twill serve \(name) said: \(line)")
+            throw ChildProcess.Failure("instead of saying where it listens, twill serve \(name) said: \(line)")
         }
         self.port = port
     }
 
     /// Ends it with SIGTERM; its exit status.
-    func stop() -> CInt { child.terminate() }
+    func stop() throws -> Int32? {
+        child.send(SIGTERM)
+        return try child.waitForEnd().status
+    }
 
     /// How many descriptors it has open (Linux).
     var descriptorCount: Int {
-        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(child.id)/fd").count) ?? -1
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(child.pid)/fd").count) ?? -1
     }
 
     /// The processor time that it has used so far, in hundredths of a second (Linux).
     var processorTicks: Int {
-        guard let line = try? String(contentsOfFile: "/proc/\(child.id)/stat", encoding: .utf8) else { return -1 }
+        guard let line = try? String(contentsOfFile: "/proc/\(child.pid)/stat", encoding: .utf8) else { return -1 }
         // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.
         let fields = line[(line.lastIndex(of: ")") ?? line.startIndex)...].split(separator: " ")
         guard fields.count > 13, let user = Int(fields[12]), let system = Int(fields[13]) else { return -1 }
         return user + system
     }
+}
+
+/// Runs a program to its end; what it said on either output.
+func output(of command: [String], input: String = "") throws -> (status: Int32, text: String) {
+    let end = try ChildProcess(command, input: input).waitForEnd()
+    return (end.status ?? 0, end.output + end.errors)
 }
 
 /// Whether a program is on the path.

@@ -28,7 +28,7 @@ struct ConnectErrorTests {
         let error = ConnectError.refused.to("127.0.0.1:8007", because: cause)
         #expect(
             error.description
-                == "Couldn't connect to 127.0.0.1:8007: connection refused; is the server running? (connection refused (connect, errno 111))"
+                == "Couldn't connect to 127.0.0.1:8007: connection refused; is the server running?"
         )
         #expect(error.destination == "127.0.0.1:8007")
         #expect(error.underlying as? SystemError == cause)
