@@ -1,0 +1,78 @@
+import Testing
+
+@testable import Twill
+
+// The programs of README.md, word for word, and what it says they do.
+
+private final class Parrot: LineReceiver {
+    override func connectionMade() { sendLine("say something, or bye") }
+
+    override func lineReceived(_ line: Span<UInt8>) throws {
+        let text = String(copying: try UTF8Span(validating: line))
+        if text == "bye" { return transport.loseConnection() }
+        sendLine("you said \(text)")
+    }
+}
+
+private final class Store: NetstringReceiver {
+    override func stringReceived(_ string: Span<UInt8>) { sendString(string) }
+}
+
+private final class Chat: Factory {
+    var members: [ChatMember] = []
+    override func buildProtocol(_ address: Address) -> Twill::Protocol? {
+        members.count < 100 ? ChatMember(self) : nil
+    }
+}
+
+private final class ChatMember: LineReceiver {
+    private let chat: Chat
+    init(_ chat: Chat) {
+        self.chat = chat
+        super.init()
+    }
+    override func connectionMade() { chat.members.append(self) }
+    override func connectionLost(_ reason: ConnectionLost) { chat.members.removeAll { $0 === self } }
+    override func lineReceived(_ line: Span<UInt8>) {
+        for member in chat.members where member !== self { member.sendLine(line) }
+    }
+}
+
+@Suite struct ReadmeTests {
+    @Test func theParrotAnswersUntilBye() throws {
+        let parrot = Parrot()
+        let wire = RecordingTransport()
+        try parrot.makeConnection(wire)
+        try parrot.feed("hello\r\nbye\r\nmore\r\n")
+        #expect(wire.events == ["write(say something, or bye\r\n)", "write(you said hello\r\n)", "LOSE"])
+    }
+
+    @Test func textThatIsNoUTF8EndsTheConnection() throws {
+        let parrot = Parrot()
+        try parrot.makeConnection(RecordingTransport())
+        #expect(throws: (any Error).self) { try parrot.feed("\u{FF}\r\n") }
+    }
+
+    @Test func theStoreSendsStringsBack() throws {
+        let store = Store()
+        let wire = RecordingTransport()
+        try store.makeConnection(wire)
+        try store.feed("5:hello,")
+        #expect(wire.events == ["write(5:hello,)"])
+    }
+
+    @Test func chatMembersHearEachOtherAndTheHundredAndFirstIsRefused() throws {
+        let chat = Chat()
+        let wires = try (0..<100).map { _ in
+            let wire = RecordingTransport()
+            try #require(try chat.protocolForConnection(from: .unknown)).makeConnection(wire)
+            return wire
+        }
+        #expect(chat.buildProtocol(.unknown) == nil)
+        try chat.members[0].feed("hello\r\n")
+        #expect(wires[0].events == [])
+        #expect(wires.dropFirst().allSatisfy { $0.events == ["write(hello\r\n)"] })
+        for member in chat.members { try member.connectionLost(.done) }
+        #expect(chat.members.isEmpty)
+    }
+}
