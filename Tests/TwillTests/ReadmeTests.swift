@@ -72,7 +72,7 @@ private final class ChatMember: LineReceiver {
         try chat.members[0].feed("hello\r\n")
         #expect(wires[0].events == [])
         #expect(wires.dropFirst().allSatisfy { $0.events == ["write(hello\r\n)"] })
-        for member in chat.members { try member.connectionLost(.done) }
+        for member in chat.members { member.connectionLost(.done) }
         #expect(chat.members.isEmpty)
     }
 }

@@ -82,7 +82,7 @@ struct SocketListenerTests {
             #expect(first.address == second.address)
             let port = first.number
             reactor.runClient {
-                for _ in 0..<20 { try #expect(RawSocket(connectedTo: port).receiveToEnd() == Array("hello".utf8)) }
+                for _ in 0..<20 { try #require(RawSocket(connectedTo: port).receiveToEnd() == Array("hello".utf8)) }
             }
         }
     }
@@ -141,14 +141,14 @@ struct SocketListenerTests {
                 let client = try RawSocket(connectedTo: number)
                 // An answer shows that the connection was accepted.
                 try client.send("1")
-                try #expect(client.receive(exactly: 1) == Array("1".utf8))
+                try #require(client.receive(exactly: 1) == Array("1".utf8))
                 return client
             } then: { client in
                 port.stopListening()
                 reactor.runClient {
                     #expect(throws: CallFailure("connect", 111)) { _ = try RawSocket(connectedTo: number) }
                     try client.send("2")
-                    try #expect(client.receive(exactly: 1) == Array("2".utf8))
+                    try #require(client.receive(exactly: 1) == Array("2".utf8))
                 }
             }
         }
@@ -163,7 +163,7 @@ struct SocketListenerTests {
             let port = try reactor.listenTCP(port: 0, factory: greeting(), interface: "127.0.0.1").number
             reactor.runClient {
                 let clients = try (0..<300).map { _ in try RawSocket(connectedTo: port) }
-                for client in clients { try #expect(client.receiveToEnd() == Array("hello".utf8)) }
+                for client in clients { try #require(client.receiveToEnd() == Array("hello".utf8)) }
             }
         }
     }
@@ -171,7 +171,7 @@ struct SocketListenerTests {
     @Test func aFactoryThatReturnsNilClosesTheConnection() throws {
         try withReactor { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { (_: Address) in nil }, interface: "127.0.0.1").number
-            reactor.runClient { try #expect(RawSocket(connectedTo: port).receiveToEnd() == []) }
+            reactor.runClient { try #require(RawSocket(connectedTo: port).receiveToEnd() == []) }
         }
     }
 
@@ -190,8 +190,8 @@ struct SocketListenerTests {
             }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
-                try #expect(RawSocket(connectedTo: port).receiveToEnd() == [])
-                try #expect(RawSocket(connectedTo: port).receiveToEnd() == Array("hello".utf8))
+                try #require(RawSocket(connectedTo: port).receiveToEnd() == [])
+                try #require(RawSocket(connectedTo: port).receiveToEnd() == Array("hello".utf8))
             }
         }
         #expect(log.count(containing: "buildProtocol threw: Refusal()") == 1)
@@ -209,7 +209,7 @@ struct SocketListenerTests {
             }
             port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
             let number = port?.number ?? 0
-            reactor.runClient { try #expect(RawSocket(connectedTo: number).receiveToEnd() == []) }
+            reactor.runClient { try #require(RawSocket(connectedTo: number).receiveToEnd() == []) }
         }
         #expect(log.entries.isEmpty)
     }

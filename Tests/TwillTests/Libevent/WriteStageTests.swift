@@ -85,7 +85,7 @@ struct WriteStageTests {
             reactor.inBackground {
                 let clients = try (0..<2).map { _ in try RawSocket(connectedTo: port) }
                 let texts = try clients.map { String(decoding: try $0.receiveToEnd(), as: UTF8.self) }
-                #expect(texts.sorted() == ["first", "second"])
+                try #require(texts.sorted() == ["first", "second"])
             }
         }
     }
@@ -119,9 +119,9 @@ struct WriteStageTests {
             let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
-                try #expect(client.receiveText(6) == "timer ")
+                try #require(client.receiveText(6) == "timer ")
                 handle.callFromThread { _ in transports.value.transport.write("thread") }
-                try #expect(client.receiveText(6) == "thread")
+                try #require(client.receiveText(6) == "thread")
             }
         }
     }

@@ -119,6 +119,13 @@ final class RawSocket: Sendable {
         try receive(exactly: .max)
     }
 
+    /// Whether the peer has closed or reset the connection, and nothing is left to receive.
+    var isClosedByPeer: Bool {
+        var byte: UInt8 = 0
+        let count = unsafe recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
+        return count == 0 || (count < 0 && errno != EAGAIN)
+    }
+
     /// Says that nothing more will be sent.
     func shutdownWriting() { Socket(descriptor: descriptor).shutdownWriting() }
 

@@ -36,7 +36,8 @@ extension LibeventReactor {
         try run(installSignalHandlers: false)
     }
 
-    /// Runs blocking work, a raw client for example, on another thread; `then` gets its result on the reactor's. An error is recorded.
+    /// Runs blocking work, a raw client for example, on another thread; `then` gets its result on the reactor's.
+    /// An error is recorded. Inside, `try #require` is the way to expect things: what `#expect` finds there belongs to no test.
     func inBackground<Value: Sendable>(
         sourceLocation: SourceLocation = #_sourceLocation,
         _ work: @escaping @Sendable () throws -> Value, then: @escaping (Value) throws -> Void = { _ in }
