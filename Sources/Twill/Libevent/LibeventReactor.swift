@@ -143,9 +143,19 @@ public final class LibeventReactor: Reactor {
 
     @discardableResult
     public func addSystemEventTrigger(
-        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
+        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Void
     ) -> SystemEventTrigger {
-        events.add(phase, event, call: call)
+        events.add(phase, event) {
+            try call()
+            return nil
+        }
+    }
+
+    @discardableResult
+    public func addSystemEventTrigger(
+        waitingBefore event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
+    ) -> SystemEventTrigger {
+        events.add(.before, event, call: call)
     }
 
     @discardableResult

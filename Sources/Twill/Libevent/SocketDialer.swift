@@ -29,6 +29,8 @@ final class SocketDialer {
 
     /// Begins; the outcome is told on a later turn.
     func start() {
+        // Who connects again because the reactor stops would keep it from ending.
+        guard !loop.isShuttingDown else { return cancel() }
         guard let port = UInt16(exactly: target.port), port > 0 else {
             return fail(.failed.to(target.description, because: SystemError(call: "connect", errno: EINVAL)))
         }

@@ -45,8 +45,8 @@ public protocol Reactor: AnyObject {
     /// Allowed at any time and any number of times. Before `run`, it makes the next `run` return after its startup and shutdown events.
     func stop()
 
-    /// Leaves the loop as soon as the current callback returns, with no shutdown: connections and timers stay as they are, and `run`
-    /// goes on with them. Twisted: `crash`.
+    /// Leaves the loop at the end of the current turn, with no shutdown: connections and timers stay as they are, and `run` goes on with
+    /// them. Twisted: `crash`.
     func crash()
 
     /// Makes a call after a delay; with no delay, on the next turn. A negative delay counts as none. Twisted: `IReactorTime.callLater`.
@@ -59,12 +59,16 @@ public protocol Reactor: AnyObject {
     /// Makes a call once the loop runs: at once if it does, else after startup. Twisted: `callWhenRunning`.
     func callWhenRunning(_ call: @escaping () throws -> Void)
 
-    /// Hangs a call on an event; where it returns a ``Deferred`` in the phase `before`, the event waits for it.
-    ///
-    /// Twisted: `addSystemEventTrigger`.
+    /// Hangs a call on an event, to be made when it fires. Twisted: `addSystemEventTrigger`.
     @discardableResult
     func addSystemEventTrigger(
-        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
+        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Void
+    ) -> SystemEventTrigger
+
+    /// Hangs a call on the phase `before` of an event, which then waits for the ``Deferred`` that the call returns.
+    @discardableResult
+    func addSystemEventTrigger(
+        waitingBefore event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
     ) -> SystemEventTrigger
 
     /// Takes back a call that was hung on an event; false where it was made or taken back already.
@@ -102,17 +106,6 @@ extension Reactor {
     /// Runs the loop on this thread until it is stopped; SIGINT and SIGTERM stop it.
     public func run() throws {
         try run(installSignalHandlers: true)
-    }
-
-    /// Hangs a call on an event, to be made when it fires.
-    @discardableResult
-    public func addSystemEventTrigger(
-        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Void
-    ) -> SystemEventTrigger {
-        addSystemEventTrigger(phase, event) { () -> Deferred<Void>? in
-            try call()
-            return nil
-        }
     }
 
     /// Listens on a TCP port, and serves each connection with a protocol of the factory.

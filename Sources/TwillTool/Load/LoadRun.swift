@@ -52,7 +52,7 @@ final class LoadRun: ClientFactory {
     /// Runs until the load is over; SIGINT and SIGTERM end it early.
     func run() throws {
         reactor.callWhenRunning { self.connectMore() }
-        reactor.addSystemEventTrigger(.before, .shutdown) { () -> Deferred<Void>? in
+        reactor.addSystemEventTrigger(waitingBefore: .shutdown) { () -> Deferred<Void>? in
             self.endBeforeShutdown()
         }
         try reactor.run()

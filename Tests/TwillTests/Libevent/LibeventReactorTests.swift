@@ -185,7 +185,7 @@ struct LibeventReactorTests {
         let seen = Shared<[String]>([])
         let reactor = try reactor(noting: seen)
         let drained = Deferred<Void>()
-        reactor.addSystemEventTrigger(.before, .shutdown) { () -> Deferred<Void>? in
+        reactor.addSystemEventTrigger(waitingBefore: .shutdown) { () -> Deferred<Void>? in
             reactor.callLater(.milliseconds(20)) {
                 seen.value.append("drained, running \(reactor.isRunning)")
                 try drained.succeed(())
@@ -265,5 +265,34 @@ struct LibeventReactorTests {
         token = nil
         #expect(gone == nil)
         #expect(watched == nil)
+    }
+
+    @Test func aTriggerMayHaveSeveralStatements() throws {
+        let reactor = try LibeventReactor(logger: RecordedLog().logger)
+        let seen = Shared<[String]>([])
+        reactor.addSystemEventTrigger(.before, .shutdown) {
+            seen.value.append("one")
+            seen.value.append("two")
+        }
+        reactor.stop()
+        try reactor.run(installSignalHandlers: false)
+        #expect(seen.value == ["one", "two"])
+    }
+
+    @Test func connectingAgainBecauseTheReactorStopsDoesNotKeepIt() throws {
+        final class Stubborn: ClientFactory {
+            var failures: [ConnectError] = []
+            override func clientConnectionLost(_ connector: Connector, _ reason: ConnectionLost) throws { try connector.connect() }
+            override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) { failures.append(reason) }
+        }
+        let reactor = try LibeventReactor(logger: RecordedLog().logger)
+        let port = try reactor.listenTCP(port: 0, factory: Factory { Twill::Protocol() }, interface: "127.0.0.1")
+        let recorder = Recorder()
+        recorder.whenMade = { $0.transport.reactor.stop() }
+        let factory = Stubborn { recorder }
+        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory)
+        try reactor.run(installSignalHandlers: false)
+        #expect(factory.failures == [.cancelled])
+        #expect(reactor.dialers.isEmpty)
     }
 }

@@ -115,7 +115,7 @@ struct StopSignalsTests {
         await #expect(processExitsWith: .success) {
             let reactor = try LibeventReactor()
             let drained = Deferred<Void>()
-            reactor.addSystemEventTrigger(.before, .shutdown) { () -> Deferred<Void>? in
+            reactor.addSystemEventTrigger(waitingBefore: .shutdown) { () -> Deferred<Void>? in
                 kill(getpid(), SIGTERM)
                 reactor.callLater(.milliseconds(20)) { try drained.succeed(()) }
                 return drained
