@@ -18,8 +18,6 @@ struct Event: ~Copyable {
         static let write = Interest(rawValue: CShort(EV_WRITE))
         /// `EV_PERSIST`: stays in the loop after it fired.
         static let persist = Interest(rawValue: CShort(EV_PERSIST))
-        /// `EV_TIMEOUT`
-        static let timeout = Interest(rawValue: CShort(EV_TIMEOUT))
     }
 
     /// Makes an event that is not in the loop yet.

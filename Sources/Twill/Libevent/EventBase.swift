@@ -40,11 +40,6 @@ final class EventBase {
         unsafe event_base_free(pointer)
     }
 
-    /// The system's way of waiting that libevent chose: `epoll`, `kqueue`.
-    var method: String {
-        unsafe String(cString: event_base_get_method(pointer))
-    }
-
     /// Runs the events that are ready, once; where `waiting` is set and none is, sleeps until one is.
     func turn(waiting: Bool) throws {
         let flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | (waiting ? 0 : EVLOOP_NONBLOCK)

@@ -20,7 +20,6 @@ extension LibeventReactor {
         return connector
     }
 
-    @discardableResult
     public func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
     ) throws -> any DescriptorWatch {

@@ -33,7 +33,7 @@ public final class LibeventReactor: Reactor {
     public internal(set) var isRunning = false
 
     let base: EventBase
-    let stage = WriteStage()
+    let stage: WriteStage
     let readBuffer: UnsafeMutableRawBufferPointer
     /// Whether another thread or a signal wants something.
     var bellRang = false
@@ -89,6 +89,8 @@ public final class LibeventReactor: Reactor {
         } catch {
             throw ReactorError.noEventBase(error)
         }
+        // Only now, when nothing can fail any more before `deinit` is there to free them.
+        stage = WriteStage()
         unsafe readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.readBufferBytes, alignment: 4096)
         do throws(SystemError) {
             bell = try Bell(loop: self, descriptor: wakeUp.readEnd)

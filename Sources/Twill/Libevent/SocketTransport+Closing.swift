@@ -46,8 +46,12 @@ extension SocketTransport {
         unsent = nil
         // On a socket that broke already this fails, and there is nobody left to reset.
         try? socket.setLinger(.zero)
-        // A callback's error says more than that somebody then gave up.
-        begin(Closing(closing?.reason == .failed ? closing?.reason ?? reason : reason))
+        if let earlier = closing?.reason, earlier == .failed {
+            // A callback's error says more than that somebody then gave up.
+            begin(Closing(earlier))
+        } else {
+            begin(Closing(reason))
+        }
     }
 
     /// The socket failed while sending. What the peer said before is still delivered; it may be why.
