@@ -25,6 +25,13 @@ package enum DescriptorLimit {
         return Int(clamping: raised ? limit.rlim_cur : before)
     }
 
+    /// The limit as it is now.
+    package static var current: Int {
+        var limit = rlimit()
+        // The call fills the structure that it is lent, and keeps nothing of it.
+        return unsafe getrlimit(resource, &limit) == 0 ? Int(clamping: limit.rlim_cur) : .max
+    }
+
     #if canImport(Glibc)
     private static var resource: __rlimit_resource_t { __rlimit_resource_t(RLIMIT_NOFILE.rawValue) }
     #else

@@ -14,7 +14,9 @@ extension LibeventReactor {
         if hasWork { finishWhatWasPutOff() }
         if hasReleased { letReleasedGo() }
         if timers.nextTime != alarmTime { try setAlarm() }
+        callbackBegan = 0
         try base.turn(waiting: !hasWork)
+        beginCallback()
         if alarmRang { fireTimers() }
         if bellRang { hearBell() }
     }
@@ -62,11 +64,12 @@ extension LibeventReactor {
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
     private func finishWhatWasPutOff() {
         hasWork = false
-        if !ending.isEmpty {
-            let transports = ending
-            ending.removeAll(keepingCapacity: true)
+        if !visits.isEmpty {
+            let transports = visits
+            visits.removeAll(keepingCapacity: true)
             for transport in transports {
-                transport.continueClosing()
+                transport.visit()
+                endCallback(of: transport)
             }
         }
         if !soon.isEmpty {
@@ -83,7 +86,9 @@ extension LibeventReactor {
         alarmRang = false
         // It may have gone off a little early; then it is set to the same time again.
         alarmTime = .never
-        for call in timers.takeDue() {
+        let calls = timers.takeDue()
+        if let first = calls.first { noteLag(first.time) }
+        for call in calls {
             guarded("a delayed call") { try call.fire() }
             endCallback()
         }

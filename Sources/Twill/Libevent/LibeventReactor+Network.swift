@@ -4,6 +4,8 @@ extension LibeventReactor {
     public func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort {
         let listener = try SocketListener(loop: self, binding: binding, factory: factory)
         listeners.append(listener)
+        retireClosedPorts()
+        portSettings.append(listener.settings)
         return listener
     }
 
@@ -43,11 +45,13 @@ extension LibeventReactor {
             transports.append(contentsOf: repeatElement(nil, count: index + 1 - transports.count))
         }
         transports[index] = transport
+        openCount += 1
         transport.handler = handler
+        transport.counters.count { $0.open += 1 }
         do {
             try handler.makeConnection(transport)
         } catch {
-            transport.handlerFailed(error, in: "connectionMade")
+            transport.callbackThrew(error, in: "connectionMade")
         }
     }
 
@@ -66,23 +70,30 @@ extension LibeventReactor {
         }
     }
 
-    /// Continues a transport's end on the next turn.
-    func close(_ transport: SocketTransport) {
-        ending.append(transport)
+    /// Comes back to a transport on the next turn.
+    func visitLater(_ transport: SocketTransport) {
+        guard !transport.willBeVisited else { return }
+        transport.willBeVisited = true
+        visits.append(transport)
         hasWork = true
+    }
+
+    /// Whether a transport's descriptor is open.
+    func keeps(_ transport: SocketTransport) -> Bool {
+        let index = Int(transport.socket.descriptor)
+        return index < transports.count && transports[index] === transport
     }
 
     /// Takes a transport out of the table; false where it is out already. It is kept until the turn is over.
     func release(_ transport: SocketTransport) -> Bool {
-        let index = Int(transport.socket.descriptor)
-        guard index < transports.count, transports[index] === transport else { return false }
+        guard keeps(transport) else { return false }
         // First into the one, then out of the other: the caller may hold no reference of its own.
         released.append(transport)
         hasReleased = true
-        transports[index] = nil
-        for listener in resting {
-            listener.resume()
-        }
+        transports[Int(transport.socket.descriptor)] = nil
+        openCount -= 1
+        // The descriptor is closed before anybody is accepted in its place.
+        if !resting.isEmpty { later { [unowned self] in for listener in resting { listener.resumeIfPossible() } } }
         return true
     }
 
@@ -95,9 +106,7 @@ extension LibeventReactor {
             dialer.cancel()
         }
         for case let transport? in transports {
-            transport.finish(.reactorStopped)
-            // One that lingers has told its protocol already.
-            transport.release()
+            transport.apply(.end(.reactorStopped))
         }
     }
 }

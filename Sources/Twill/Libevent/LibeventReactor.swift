@@ -32,6 +32,12 @@ public final class LibeventReactor: Reactor {
     public var logger: Logger
     public internal(set) var isRunning = false
 
+    /// How many connections this reactor may have at once; at that number its ports leave others waiting until one has ended.
+    ///
+    /// Nine tenths of the descriptors that the process may have, unless set: the rest is for files, logs and outgoing connections, which are
+    /// not held back.
+    public var connectionsMax = DescriptorLimit.current / 10 * 9
+
     let base: EventBase
     let stage: WriteStage
     let readBuffer: UnsafeMutableRawBufferPointer
@@ -66,8 +72,25 @@ public final class LibeventReactor: Reactor {
     var resting: [SocketListener] = []
     /// Open sockets by their descriptor: what keeps a transport alive while libevent may call it back.
     var transports: [SocketTransport?] = []
-    /// Transports whose end has begun.
-    var ending: [SocketTransport] = []
+    /// How many there are.
+    var openCount = 0
+    /// Transports that have put something off to the next turn.
+    var visits: [SocketTransport] = []
+    /// Whether the connections that are not watched are looked at now and then.
+    var isSweeping = false
+    /// What outgoing connections have counted.
+    let outgoing = ConnectionCounters()
+    /// What every port counts that is open or still has connections.
+    var portSettings: [SocketTransport.Settings] = []
+    /// What the ports before them have counted.
+    var retired = ConnectionStatistics()
+
+    // Of the statistics, in LibeventReactor+Statistics.swift.
+    var loopLag = Duration.zero
+    var longestLoopLag = Duration.zero
+    /// When the callback that is running began, or a little before; 0 where none has begun on this turn.
+    var callbackBegan: Int64 = 0
+    var longestCallback: Int64 = 0
     /// Transports that ended since the loop last slept; a callback may still be running in one of them.
     var released: [SocketTransport] = []
     var hasReleased = false
@@ -107,6 +130,7 @@ public final class LibeventReactor: Reactor {
         bell = nil
         alarm = nil
         timers.removeAll()
+        outgoing.free()
         unsafe readBuffer.deallocate()
         stage.free()
     }
@@ -180,10 +204,18 @@ public final class LibeventReactor: Reactor {
         return deferred
     }
 
-    /// Ends every callback: what it wrote is sent.
+    /// Ends every callback: what it wrote is sent, and how long it took is noted.
     @inline(__always)
     func endCallback() {
         stage.flush()
+        noteCallback { "a call" }
+    }
+
+    /// The same for a callback of a connection's.
+    @inline(__always)
+    func endCallback(of transport: SocketTransport) {
+        stage.flush()
+        noteCallback { "\(transport.handler?.logPrefix ?? "a protocol") with \(transport.peer)" }
     }
 
     /// Runs a call of the user's and logs what it throws.

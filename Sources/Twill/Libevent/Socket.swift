@@ -59,12 +59,32 @@ struct Socket {
         unsafe Address.filled { unsafe getsockname(descriptor, $0, $1) }.address
     }
 
-    /// The error that a connect in the background ended with, or 0 (`SO_ERROR`).
+    /// The error that waits for the next call, the outcome of a connect in the background too, or 0 (`SO_ERROR`).
     var pendingError: CInt {
         var value: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
         let failed = unsafe getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &value, &length) != 0
         return failed ? EBADF : value
+    }
+
+    /// What can be known of a connection's end without taking input.
+    enum End {
+        case open
+        case closed
+        case broken(SystemError)
+    }
+
+    /// Looks whether the peer is gone. Where input is expected, its orderly end counts only when none is left before it.
+    func peekAtEnd(expectsInput: Bool) -> End {
+        let error = pendingError
+        if error != 0 { return .broken(SystemError(call: "recv", errno: error)) }
+        guard expectsInput else { return .open }
+        var byte: UInt8 = 0
+        let count = unsafe recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
+        if count > 0 { return .open }
+        if count == 0 { return .closed }
+        let failure = SystemError(call: "recv")
+        return SystemError.isTransient(failure.errno) ? .open : .broken(failure)
     }
 
     /// Receives into a buffer; the number of bytes, 0 at the end of the stream, -1 with errno.

@@ -114,8 +114,9 @@ final class SocketDialer {
         }
         self.socket = nil
         end()
+        loop.outgoing.count { $0.connected += 1 }
         let transport = SocketTransport(
-            loop: loop, socket: socket, peer: address, settings: SocketTransport.Settings(target.options), connector: connector)
+            loop: loop, socket: socket, peer: address, settings: SocketTransport.Settings(target.options, counters: loop.outgoing), connector: connector)
         loop.connected(transport, connector)
         loop.endCallback()
     }

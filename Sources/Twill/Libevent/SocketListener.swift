@@ -10,24 +10,31 @@ import Darwin
 
 /// A listening socket and its accept loop: bounded, and unable to spin.
 ///
-/// Each readable moment accepts a limited number of connections, so that a flood of them does not starve the others. When descriptors
-/// run out it turns a few waiting peers away with the one descriptor it has in reserve, then rests, longer each time, until room appears.
+/// Each readable moment accepts a limited number of connections, so that a flood of them does not starve the others. At the most connections
+/// that the port or the reactor may have it leaves the others waiting, until one has ended. When descriptors run out all the same
+/// it turns a few waiting peers away with the one descriptor it has in reserve, then rests, longer each time, until room appears.
 final class SocketListener: ListeningPort {
-    /// How many connections one turn accepts.
-    private static let acceptsPerTurn = 64
     /// How many waiting peers are turned away at once when descriptors have run out.
     private static let refusalsPerTurn = 16
     private static let shortestRest = Duration.milliseconds(10)
     private static let longestRest = Duration.seconds(1)
+    /// How much time lies between two log lines that say that the port is full.
+    private static let fullLogInterval = Duration.seconds(60)
 
     let address: Address
     private(set) var isListening = true
+    private(set) var isPaused = false
     private let loop: LibeventReactor
     private let socket: Socket
     private let factory: Factory
-    private let settings: SocketTransport.Settings
+    let settings: SocketTransport.Settings
+    private let connectionsMax: Int
+    private let acceptsPerTurn: Int
     private var event: Event?
+    /// Whether its event is in the loop.
+    private var isAccepting = false
     private var rest: DelayedCall?
+    private var lastFullLog: ReactorClock.Instant?
     private var nextRest = shortestRest
     /// A descriptor of no use but to be closed when no other is left.
     private var reserve: CInt = -1
@@ -39,6 +46,8 @@ final class SocketListener: ListeningPort {
         self.address = address
         self.factory = factory
         settings = SocketTransport.Settings(binding.options)
+        connectionsMax = max(1, binding.connectionsMax ?? .max)
+        acceptsPerTurn = max(1, binding.acceptsPerTurn)
         do {
             let event = unsafe try Event(
                 base: loop.base, descriptor: socket.descriptor, interest: [.read, .persist],
@@ -55,12 +64,27 @@ final class SocketListener: ListeningPort {
             socket.close()
             throw error
         }
+        isAccepting = true
         takeReserve()
+    }
+
+    var statistics: ConnectionStatistics { settings.counters.current }
+
+    func pauseAccepting() {
+        isPaused = true
+        stopAccepting()
+    }
+
+    func resumeAccepting() {
+        isPaused = false
+        resumeIfPossible()
     }
 
     func stopListening() {
         guard isListening else { return }
         isListening = false
+        isAccepting = false
+        settings.isOpen = false
         event = nil
         if let rest, rest.isActive { try? rest.cancel() }
         rest = nil
@@ -125,8 +149,10 @@ final class SocketListener: ListeningPort {
     }
 
     private func acceptWaiting() {
-        for _ in 0..<Self.acceptsPerTurn {
-            guard isListening, rest == nil else { return }
+        loop.beginCallback()
+        for _ in 0..<acceptsPerTurn {
+            guard isAccepting else { return }
+            guard hasRoom else { return waitForRoom() }
             do throws(SystemError) {
                 let (accepted, peer) = try socket.accept()
                 nextRest = Self.shortestRest
@@ -149,15 +175,40 @@ final class SocketListener: ListeningPort {
 
     private func serve(_ accepted: Socket, _ peer: Address) {
         accepted.applyToAccepted(settings.options)
+        settings.counters.count { $0.accepted += 1 }
         do {
-            guard let handler = try factory.protocolForConnection(from: peer) else { return accepted.close() }
+            guard let handler = try factory.protocolForConnection(from: peer) else { return refuse(accepted) }
             let transport = SocketTransport(loop: loop, socket: accepted, peer: peer, settings: settings)
             try loop.serve(transport, handler)
         } catch {
             loop.logger.error("\(type(of: factory)).buildProtocol threw: \(error)", metadata: ["peer": "\(peer)"])
-            accepted.close()
+            refuse(accepted)
         }
         loop.endCallback()
+    }
+
+    private func refuse(_ accepted: Socket) {
+        settings.counters.count { $0.refused += 1 }
+        accepted.close()
+    }
+
+    /// Whether one more connection may be accepted.
+    private var hasRoom: Bool {
+        settings.counters.current.open < connectionsMax && loop.openCount < loop.connectionsMax
+    }
+
+    /// Leaves those who come waiting until a connection has ended.
+    private func waitForRoom() {
+        stopAccepting()
+        loop.resting.append(self)
+        if let lastFullLog, loop.now < lastFullLog.advanced(by: Self.fullLogInterval) { return }
+        lastFullLog = loop.now
+        let isOwnLimit = settings.counters.current.open >= connectionsMax
+        loop.logger.warning(
+            """
+            \(address) is full with \(isOwnLimit ? connectionsMax : loop.openCount) connections, others must wait: \
+            raise \(isOwnLimit ? "the port's connectionsMax" : "the limit of descriptors (ulimit -n) or the reactor's connectionsMax")
+            """)
     }
 
     /// No descriptor is left: some of those who wait are told at once, the others when room appears.
@@ -172,6 +223,7 @@ final class SocketListener: ListeningPort {
             reserve = -1
             for _ in 0..<Self.refusalsPerTurn {
                 guard let (refused, _) = try? socket.accept() else { break }
+                settings.counters.count { $0.turnedAway += 1 }
                 refused.close()
             }
             takeReserve()
@@ -181,20 +233,27 @@ final class SocketListener: ListeningPort {
     }
 
     private func takeRest(_ duration: Duration) {
-        event?.remove()
+        stopAccepting()
         loop.resting.append(self)
-        rest = loop.callLater(duration) { [weak self] in self?.resume() }
+        rest = loop.callLater(duration) { [weak self] in self?.resumeIfPossible() }
     }
 
-    /// Accepts again: when the rest is over, or when a descriptor was freed.
-    func resume() {
-        guard let rest, isListening else { return }
-        if rest.isActive { try? rest.cancel() }
-        self.rest = nil
+    private func stopAccepting() {
+        guard isAccepting else { return }
+        isAccepting = false
+        event?.remove()
+    }
+
+    /// Accepts again, if nothing stands against it: when the rest is over, when a connection has ended, when it was asked for.
+    func resumeIfPossible() {
+        guard isListening, !isPaused, !isAccepting, hasRoom else { return }
+        if let rest, rest.isActive { try? rest.cancel() }
+        rest = nil
         loop.resting.removeAll { $0 === self }
         if reserve < 0 { takeReserve() }
         do {
             try event?.add()
+            isAccepting = true
         } catch {
             loop.logger.error("Couldn't accept connections on \(address) again: \(error)")
             takeRest(Self.longestRest)

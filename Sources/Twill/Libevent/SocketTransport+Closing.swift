@@ -1,160 +1,153 @@
 import Logging
 
-/// How a socket's connection ends. What begins an end only notes it; the protocol is told on a later turn, or where the socket itself
-/// reported the end, when nothing of the protocol is running.
+/// Does what the state machine answers. What begins an end only notes it; the protocol is told on a later turn, or where the socket itself
+/// reported the end, when nothing of the protocol's is running.
 extension SocketTransport {
-    /// An end that has begun.
-    final class Closing {
-        /// What the protocol will be told.
-        var reason: ConnectionLost
-        /// Whether what waits is still to be sent.
-        let sendsRest: Bool
-        /// Whether input that is there already is still to be delivered.
-        let readsRest: Bool
-        /// How many bytes waited when progress was last looked for.
-        var unsentCount = 0
-        /// Ends the wait for a peer that takes nothing, or that does not close.
-        var timer: DelayedCall?
-
-        init(_ reason: ConnectionLost, sendsRest: Bool = false, readsRest: Bool = false) {
-            self.reason = reason
-            self.sendsRest = sendsRest
-            self.readsRest = readsRest
-        }
-
-        func cancelTimer() {
-            if let timer, timer.isActive { try? timer.cancel() }
-            timer = nil
-        }
+    /// Takes in what happened, and does what is to be done about it.
+    func apply(_ event: StreamState.Event) {
+        let actions = stream.take(event)
+        let state = stream.visible
+        if state != self.state { setState(state) }
+        takesOutput = stream.takesOutput && flow?.pulls != true
+        if !actions.isEmpty { perform(actions) }
     }
 
-    /// Begins an end that sends what waits.
-    func lose(because reason: ConnectionLost) {
-        guard state == .connected else { return }
-        setState(.disconnecting)
-        // A connection that broke ends for that reason; only the rest of its input is not wanted any more.
-        guard closing == nil else { return endReading() }
-        begin(Closing(reason, sendsRest: true))
-    }
-
-    /// Drops what is unsent, and makes the peer see a reset.
-    func abort(because reason: ConnectionLost) {
-        guard state != .disconnected else { return }
-        setState(.disconnecting)
-        guard closing?.sendsRest ?? true else { return endReading() }
-        loop.stage.forget(self)
-        unsent = nil
+    /// Does what the state machine asks for, in its order. Only the calls of the protocol's and of a producer's run code that may come back
+    /// here.
+    private func perform(_ actions: StreamState.Actions) {
+        if actions.contains(.startReading) { startReadingAgain() }
+        if actions.contains(.stopReading) { stopReading() }
+        if actions.contains(.dropOutput) { dropOutput() }
         // On a socket that broke already this fails, and there is nobody left to reset.
-        try? socket.setLinger(.zero)
-        if let earlier = closing?.reason, earlier == .failed {
-            // A callback's error says more than that somebody then gave up.
-            begin(Closing(earlier))
-        } else {
-            begin(Closing(reason))
+        if actions.contains(.reset) { try? socket.setLinger(.zero) }
+        if actions.contains(.stopPushProducer), flow?.pulls == false { stopProducer() }
+        if actions.contains(.shutdownWriting) {
+            cancelDeadline()
+            socket.shutdownWriting()
         }
+        if actions.contains(.tellReadLost) { tellHalf("readConnectionLost") { try $0.readConnectionLost() } }
+        if actions.contains(.tellWriteLost) { tellHalf("writeConnectionLost") { try $0.writeConnectionLost() } }
+        if actions.contains(.readRest), stream.takesInput { receive() }
+        if actions.contains(.watchForStall), deadline == nil { watchForStall() }
+        if actions.contains(.settleLater) { loop.visitLater(self) }
+        if actions.contains(.settleNow) { settle() }
+        if actions.contains(.tellLost) { tellLost() }
+        if actions.contains(.linger) { linger() }
+        if actions.contains(.release) { release() }
+        if isUnwatched { loop.startSweeping() }
     }
 
-    /// The socket failed while sending. What the peer said before is still delivered; it may be why.
-    func breakDown(_ error: SystemError) {
-        guard state != .disconnected, closing?.sendsRest ?? true else { return }
-        loop.stage.forget(self)
-        unsent = nil
-        begin(Closing(.lost(error), readsRest: state == .connected && !isPaused))
+    /// Whether the loop would not tell of the socket's end.
+    var isUnwatched: Bool { !isWatched && stream.phase != .lost }
+
+    /// Called by the loop on the turn after something was put off.
+    func visit() {
+        willBeVisited = false
+        pull()
+        settle()
     }
 
-    /// The peer said that it will send no more: what waits is sent, then the connection ends.
+    /// Does what was put off, where nothing waits for the peer any more.
+    func settle() {
+        guard stream.phase != .lost else { return }
+        loop.stage.flush(self)
+        apply(.settle(hasOutput: unsent != nil || flow?.producer != nil))
+    }
+
+    /// The peer said that it will send no more.
     func peerClosed() {
-        guard state == .connected else { return release() }
-        guard closing == nil else { return }
-        if unsent == nil {
-            finish(.done)
-        } else {
-            setState(.disconnecting)
-            endReading()
-            begin(Closing(.done, sendsRest: true))
-        }
+        guard stream.phase != .lost else { return release() }
+        apply(.peerClosed(halfCloseable: handler?.halfCloseable != nil))
     }
 
     /// The socket failed while receiving.
-    func peerBroke(_ error: SystemError) {
-        guard state == .connected else { return release() }
-        finish(.lost(error))
+    func receivingBroke(_ error: SystemError) {
+        guard stream.phase != .lost else { return release() }
+        apply(.receivingBroke(.lost(error)))
     }
 
-    /// A callback threw: the error is logged, and is the reason of the end that follows.
-    func handlerFailed(_ error: any Error, in callback: String) {
-        log(error, in: callback)
-        if let closing {
-            closing.reason = .failed(error)
-        } else {
-            lose(because: .failed(error))
+    /// Input or the end of it came although nobody wants input. A paused transport's loss is noted; input waits in the system.
+    func readableUnasked() {
+        guard stream.phase != .lost else { return receive() }
+        lookForLoss()
+        guard !stream.takesInput else { return }
+        stopReading()
+        if isUnwatched { loop.startSweeping() }
+    }
+
+    /// Looks whether the peer is gone, without taking input. Input that came before a peer's orderly end is still wanted.
+    func lookForLoss() {
+        switch socket.peekAtEnd(expectsInput: stream.phase != .readClosed && stream.phase != .closing) {
+        case .open: break
+        case .closed: peerClosed()
+        case .broken(let error): receivingBroke(error)
         }
     }
 
-    private func log(_ error: any Error, in callback: String) {
-        let name = handler.map { "\(type(of: $0))" } ?? "the protocol"
+    private func startReadingAgain() {
+        guard !isWatched else { return }
+        do {
+            try startReading()
+        } catch {
+            apply(.sendingBroke(.lost(error)))
+        }
+    }
+
+    private func dropOutput() {
+        loop.stage.forget(self)
+        unsent = nil
+    }
+
+    private func tellHalf(_ callback: String, _ tell: (any HalfCloseableProtocol) throws -> Void) {
+        guard let halfCloseable = handler?.halfCloseable else { return }
+        do {
+            try tell(halfCloseable)
+        } catch {
+            callbackThrew(error, in: callback)
+        }
+    }
+
+    func log(_ error: any Error, in callback: String) {
+        let name = handler?.logPrefix ?? "the protocol"
         loop.logger.error("\(name).\(callback) threw: \(error)", metadata: ["peer": "\(peer)"])
     }
 
-    private func begin(_ closing: Closing) {
-        self.closing?.cancelTimer()
-        self.closing = closing
-        if !closing.readsRest, state == .disconnecting { endReading() }
-        loop.close(self)
-    }
-
-    /// Takes the next step towards the end: from the loop on the turn after the end began, and whenever what waited has left.
-    func continueClosing() {
-        guard let closing, state != .disconnected else { return }
-        if closing.readsRest, state == .connected {
-            receive()
-            guard state != .disconnected else { return }
-        }
-        if closing.sendsRest, let unsent {
-            closing.unsentCount = unsent.count
-            if closing.timer == nil { watchForStall(closing) }
-        } else {
-            finish(closing.reason)
-        }
-    }
-
     /// Gives the peer up when it took nothing for the stall timeout.
-    private func watchForStall(_ closing: Closing) {
-        closing.timer = loop.callLater(settings.options.stallTimeout) { [weak self] in
-            guard let self, self.closing === closing, let unsent else { return }
-            if unsent.count < closing.unsentCount {
-                closing.unsentCount = unsent.count
-                watchForStall(closing)
-            } else {
-                abort(because: .timedOut)
-            }
+    private func watchForStall() {
+        deadline = loop.callLater(settings.options.stallTimeout) { [weak self] in
+            self?.deadline = nil
+            self?.apply(.abort(.timedOut))
         }
     }
 
-    /// Tells the protocol, exactly once, and lets the socket go.
-    func finish(_ reason: ConnectionLost) {
-        guard state != .disconnected else { return }
-        setState(.disconnected)
-        loop.stage.forget(self)
-        unsent = nil
-        closing?.cancelTimer()
-        let isOursToLinger = closing?.sendsRest == true && reason != .reactorStopped
-        closing = nil
+    /// Some bytes have left: a peer that takes any is not given up.
+    func noteProgress() {
+        if let deadline, deadline.isActive { try? deadline.reset(settings.options.stallTimeout) }
+    }
+
+    private func cancelDeadline() {
+        if let deadline, deadline.isActive { try? deadline.cancel() }
+        deadline = nil
+    }
+
+    /// Tells the producer and the protocol, once, and then the factory.
+    private func tellLost() {
+        let reason = stream.reason
+        dropOutput()
+        cancelDeadline()
+        cancelOwnCalls()
+        stopProducer()
         let ended = handler
         handler = nil
+        counters.count { $0.countClosed(reason) }
         if let ended {
             do {
                 try ended.connectionLost(reason)
             } catch {
-                loop.logger.error("\(type(of: ended)).connectionLost threw: \(error)", metadata: ["peer": "\(peer)"])
+                loop.logger.error("\(ended.logPrefix).connectionLost threw: \(error)", metadata: ["peer": "\(peer)"])
             }
         }
         connector?.connectionLost(reason)
-        if isOursToLinger {
-            linger()
-        } else {
-            release()
-        }
         loop.endCallback()
     }
 
@@ -168,16 +161,13 @@ extension SocketTransport {
         } catch {
             return release()
         }
-        let lingering = Closing(.done)
-        lingering.timer = loop.callLater(settings.options.lingerTimeout) { [weak self] in self?.release() }
-        closing = lingering
+        deadline = loop.callLater(settings.options.lingerTimeout) { [weak self] in self?.release() }
     }
 
     /// Closes the descriptor, once; its events go first.
     func release() {
         guard loop.release(self) else { return }
-        closing?.cancelTimer()
-        closing = nil
+        cancelDeadline()
         endReading()
         socket.close()
     }

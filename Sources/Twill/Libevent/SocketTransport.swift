@@ -5,15 +5,35 @@ import CLibevent
 /// The reactor's table keeps it alive while its descriptor is open, so that libevent's callbacks may reach it without counting references;
 /// a connection that ended stays in the reactor's care until no callback can be running in it.
 ///
-/// How it closes is in `SocketTransport+Closing.swift`.
+/// How it closes is decided by its ``StreamState`` and done in `SocketTransport+Closing.swift`; producers are in
+/// `SocketTransport+Producers.swift`.
 @safe
 final class SocketTransport: Transport {
-    /// What the connections of one port or one connector have in common.
+    /// What the connections of one port, or all outgoing ones with the same options, have in common.
+    @safe
     final class Settings {
         let options: TransportOptions
+        let counters: ConnectionCounters
+        private let ownsCounters: Bool
+        /// Whether more connections may come.
+        var isOpen = true
 
+        /// Settings with counters of their own, for a port.
         init(_ options: TransportOptions) {
             self.options = options
+            counters = ConnectionCounters()
+            ownsCounters = true
+        }
+
+        /// Settings that count where others count too, and where the counters outlive them.
+        init(_ options: TransportOptions, counters: ConnectionCounters) {
+            self.options = options
+            self.counters = counters
+            ownsCounters = false
+        }
+
+        deinit {
+            if ownsCounters { counters.free() }
         }
     }
 
@@ -25,14 +45,21 @@ final class SocketTransport: Transport {
     let settings: Settings
     let connector: Connector?
     private let peerAddress: Address
-    private var hostAddress: Address?
 
-    // Retained by hand from `serve` to `finish`, so that handing on input costs no counting of references.
+    // Retained by hand from `serve` to the loss, so that handing on input costs no counting of references.
     private var handlerReference: Unmanaged<Protocol>?
+    var stream = StreamState()
+    /// Whether anybody may write, and nobody needs to be told of it.
+    var takesOutput = true
+    /// Whether the loop comes back on the next turn.
+    var willBeVisited = false
     var unsent: UnsentBytes?
-    var closing: Closing?
-    var isPaused = false
+    var flow: FlowControl?
+    /// Ends the wait for a peer that takes nothing, or that does not close.
+    var deadline: DelayedCall?
     private var readEvent: Event?
+    /// Whether the socket is looked at for input. Where it is not, the reactor looks now and then for its end.
+    private(set) var isWatched = false
 
     init(loop: LibeventReactor, socket: Socket, peer: Address, settings: Settings, connector: Connector? = nil) {
         self.loop = loop
@@ -62,15 +89,13 @@ final class SocketTransport: Transport {
 
     override var peer: Address { peerAddress }
 
-    override var host: Address {
-        if let hostAddress { return hostAddress }
-        guard state != .disconnected else { return .unknown }
-        let address = socket.localAddress
-        hostAddress = address
-        return address
-    }
+    override var host: Address { loop.keeps(self) ? socket.localAddress : .unknown }
 
     override var bufferedByteCount: Int { unsent?.count ?? 0 }
+
+    var counters: ConnectionCounters {
+        @inline(__always) get { settings.counters }
+    }
 
     /// Lends the transport behind a libevent callback's context.
     @inline(__always)
@@ -80,43 +105,52 @@ final class SocketTransport: Transport {
         unsafe Unmanaged<SocketTransport>.fromOpaque(context)._withUnsafeGuaranteedRef { body($0) }
     }
 
+    // Reading.
+
     /// Begins to watch the socket for input.
     func startReading() throws(SystemError) {
-        let event = unsafe try Event(
-            base: loop.base, descriptor: socket.descriptor, interest: [.read, .persist],
-            callback: { _, _, context in
-                unsafe SocketTransport.withContext(context) { $0.readable() }
-            },
-            context: Unmanaged.passUnretained(self).toOpaque())
-        try event.add()
-        readEvent = consume event
+        if readEvent == nil {
+            readEvent = unsafe try Event(
+                base: loop.base, descriptor: socket.descriptor, interest: [.read, .persist],
+                callback: { _, _, context in
+                    unsafe SocketTransport.withContext(context) { $0.readable() }
+                },
+                context: Unmanaged.passUnretained(self).toOpaque())
+        }
+        try readEvent?.add()
+        isWatched = true
     }
 
-    /// Takes the read event out of the loop for good.
+    /// Stops watching the socket for input, for a while or for good.
+    func stopReading() {
+        guard isWatched else { return }
+        isWatched = false
+        readEvent?.remove()
+    }
+
+    /// Frees the event; the descriptor may be closed then.
     func endReading() {
+        isWatched = false
         readEvent = nil
     }
 
     override func pauseProducing() {
-        guard state == .connected, !isPaused else { return }
-        isPaused = true
-        readEvent?.remove()
+        apply(.pause)
     }
 
     override func resumeProducing() {
-        guard state == .connected, isPaused else { return }
-        isPaused = false
-        do {
-            try readEvent?.add()
-        } catch {
-            breakDown(error)
-        }
+        apply(.resume)
     }
 
     @inline(__always)
     private func readable() {
-        receive()
-        loop.endCallback()
+        loop.beginCallback()
+        if stream.takesInput {
+            receive()
+        } else {
+            readableUnasked()
+        }
+        loop.endCallback(of: self)
     }
 
     /// Reads once, and hands on what came.
@@ -138,29 +172,29 @@ final class SocketTransport: Transport {
     @inline(never)
     private func receivingFailed() {
         let error = SystemError(call: "recv")
-        if !SystemError.isTransient(error.errno) { peerBroke(error) }
+        if !SystemError.isTransient(error.errno) { receivingBroke(error) }
     }
 
     @inline(__always)
     private func deliver(_ data: Span<UInt8>) {
-        guard currentState == .connected, let reference = unsafe handlerReference else { return }
+        guard let reference = unsafe handlerReference else { return }
+        counters.count { $0.bytesReceived += data.count }
         do {
             // The transport lets its protocol go only when it ends, and that is never while this call runs.
             try unsafe reference._withUnsafeGuaranteedRef { try $0.dataReceived(data) }
         } catch {
-            handlerFailed(error, in: "dataReceived")
+            callbackThrew(error, in: "dataReceived")
         }
     }
 
+    // Writing.
+
     /// Whether what is written may go straight to the socket, because nothing waits before it.
     @inline(__always)
-    var takesDirectWrites: Bool { unsent == nil && acceptsWrites }
-
-    @inline(__always)
-    private var acceptsWrites: Bool { currentState == .connected && closing == nil }
+    var takesDirectWrites: Bool { unsent == nil && stream.sends }
 
     override func write(_ data: Span<UInt8>) {
-        guard acceptsWrites, !data.isEmpty else { return }
+        guard takesOutput || takesProducersOutput(), !data.isEmpty else { return }
         if unsent == nil {
             if data.count < Self.directWriteBytes {
                 if loop.stage.append(data, for: self) { return }
@@ -172,7 +206,7 @@ final class SocketTransport: Transport {
     }
 
     override func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
-        guard unsent == nil, acceptsWrites, prefix.count + body.count + suffix.count < Self.directWriteBytes,
+        guard unsent == nil, takesOutput, prefix.count + body.count + suffix.count < Self.directWriteBytes,
             loop.stage.append(prefix, body, suffix, for: self)
         else {
             write(prefix)
@@ -182,14 +216,14 @@ final class SocketTransport: Transport {
     }
 
     override func write(_ shared: SharedBytes) {
-        guard acceptsWrites, shared.count > 0 else { return }
+        guard takesOutput || takesProducersOutput(), shared.count > 0 else { return }
         guard shared.count >= Self.directWriteBytes || unsent != nil else { return write(shared.bytes) }
         loop.stage.flush(self)
         var sent = 0
         if takesDirectWrites {
             sent = unsafe shared.bytes.withUnsafeBytes { unsafe offer($0) }
         }
-        if sent < shared.count, acceptsWrites {
+        if sent < shared.count {
             queue { unsent throws(SystemError) in try unsent.append(shared, from: sent) }
         }
     }
@@ -197,10 +231,10 @@ final class SocketTransport: Transport {
     /// Sends bytes that were accepted before: now where nothing waits before them, and queues what is left. The connection may be closing.
     func send(_ bytes: UnsafeRawBufferPointer) {
         var sent = 0
-        if unsent == nil {
+        if takesDirectWrites {
             sent = unsafe offer(bytes)
         }
-        if sent < bytes.count, closing?.sendsRest ?? true {
+        if sent < bytes.count {
             queue { unsent throws(SystemError) in unsafe try unsent.append(UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
         }
     }
@@ -209,24 +243,34 @@ final class SocketTransport: Transport {
     @inline(__always)
     private func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
         let count = unsafe socket.send(bytes)
-        if count < 0 { sendingFailed() }
-        return max(count, 0)
+        guard count >= 0 else {
+            sendingFailed()
+            return 0
+        }
+        counters.count { $0.bytesSent += count }
+        return count
     }
 
     @inline(never)
     private func sendingFailed() {
         let error = SystemError(call: "send")
-        if !SystemError.isTransient(error.errno) { breakDown(error) }
+        if !SystemError.isTransient(error.errno) { apply(.sendingBroke(.lost(error))) }
     }
 
     /// Adds to what waits for room in the socket.
     private func queue(_ append: (UnsentBytes) throws(SystemError) -> Void) {
+        // Sending may have failed just now.
+        guard stream.sends else { return }
         do throws(SystemError) {
             let unsent = try unsentBytes()
             try append(unsent)
-            if unsent.count > settings.options.unsentBytesMax { abort(because: .unsentLimit) }
+            if unsent.count > waterMarks.limit {
+                apply(.abort(.unsentLimit))
+            } else {
+                noteUnsent()
+            }
         } catch {
-            breakDown(error)
+            apply(.sendingBroke(.lost(error)))
         }
     }
 
@@ -237,29 +281,58 @@ final class SocketTransport: Transport {
         return made
     }
 
-    /// Called by libevent when the last waiting byte has been taken.
-    func unsentBytesLeft() {
-        guard unsent?.count == 0 else { return }
-        unsent = nil
-        if closing != nil { continueClosing() }
-        loop.endCallback()
+    /// Called by libevent when the socket took some of the waiting bytes.
+    func unsentBytesMoved() {
+        guard let unsent else { return }
+        unsent.countSent()
+        noteProgress()
+        if unsent.count == 0 { self.unsent = nil }
+        noteUnsent()
+        if self.unsent == nil { outputLeft() }
+        loop.endCallback(of: self)
     }
 
     /// Called by libevent when the socket refused for good what was waiting.
     func sendingFailed(_ what: CShort) {
         guard CInt(what) & BEV_EVENT_ERROR != 0 else { return }
-        breakDown(SystemError(call: "send"))
+        apply(.sendingBroke(.lost(SystemError(call: "send"))))
     }
 
+    // Producers.
+
+    override var waterMarks: WaterMarks {
+        get { flow?.marks ?? settings.options.waterMarks }
+        set { setMarks(newValue) }
+    }
+
+    override func registerProducer(_ producer: any Producer, streaming: Bool) throws {
+        try register(producer, streaming: streaming)
+    }
+
+    override func unregisterProducer() {
+        letProducerGo()
+    }
+
+    // Closing.
+
     override func loseConnection() {
-        lose(because: .done)
+        apply(.lose(.done))
     }
 
     override func loseConnection(because reason: ConnectionLost) {
-        lose(because: reason)
+        apply(.lose(reason))
+    }
+
+    override func loseWriteConnection() {
+        apply(.loseWrite)
     }
 
     override func abortConnection() {
-        abort(because: .aborted)
+        apply(.abort(.aborted))
+    }
+
+    override func callbackThrew(_ error: any Error, in callback: String) {
+        log(error, in: callback)
+        apply(.threw(error))
     }
 }

@@ -10,6 +10,9 @@ final class UnsentBytes {
     private static let bytesPerTurn = 1 << 20
 
     private let bufferEvent: OpaquePointer
+    private let counters: ConnectionCounters
+    /// How many bytes wait, as far as they were counted.
+    private var counted = 0
 
     /// Begins to wait for room in the transport's socket.
     ///
@@ -20,13 +23,16 @@ final class UnsentBytes {
             throw SystemError(call: "bufferevent_socket_new", errno: ENOMEM)
         }
         unsafe self.bufferEvent = bufferEvent
+        counters = transport.counters
         unsafe bufferevent_disable(bufferEvent, CShort(EV_READ))
         unsafe bufferevent_set_max_single_write(bufferEvent, Self.bytesPerTurn)
+        // So that every move is told, not only the last.
+        unsafe bufferevent_setwatermark(bufferEvent, CShort(EV_WRITE), .max, 0)
         // The context is the transport, which owns this object and so outlives every callback.
         unsafe bufferevent_setcb(
             bufferEvent, nil,
             { _, context in
-                unsafe SocketTransport.withContext(context) { $0.unsentBytesLeft() }
+                unsafe SocketTransport.withContext(context) { $0.unsentBytesMoved() }
             },
             { _, what, context in
                 unsafe SocketTransport.withContext(context) { $0.sendingFailed(what) }
@@ -36,6 +42,7 @@ final class UnsentBytes {
     }
 
     deinit {
+        counters.count { $0.unsentBytes -= counted }
         // The events leave the loop at once; the memory follows on its next turn. The descriptor is not the bufferevent's to close.
         unsafe bufferevent_free(bufferEvent)
     }
@@ -45,11 +52,27 @@ final class UnsentBytes {
         unsafe evbuffer_get_length(bufferevent_get_output(bufferEvent))
     }
 
+    /// Counts what the socket took since this was asked last.
+    func countSent() {
+        let sent = counted - count
+        counted -= sent
+        counters.count {
+            $0.bytesSent += sent
+            $0.unsentBytes -= sent
+        }
+    }
+
+    private func countQueued(_ size: Int) {
+        counted += size
+        counters.count { $0.unsentBytes += size }
+    }
+
     /// Queues a copy of bytes behind those that wait.
     func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         guard unsafe bufferevent_write(bufferEvent, bytes.baseAddress, bytes.count) == 0 else {
             throw SystemError(call: "bufferevent_write", errno: ENOMEM)
         }
+        countQueued(bytes.count)
     }
 
     /// Queues shared bytes from an offset on, by reference.
@@ -69,6 +92,7 @@ final class UnsentBytes {
             unsafe retained.release()
             throw SystemError(call: "evbuffer_add_reference", errno: ENOMEM)
         }
+        countQueued(shared.count - offset)
     }
 }
 

@@ -25,6 +25,16 @@ open class Protocol {
     /// The factory that made this protocol; nil for one that was made by hand.
     public final internal(set) var factory: Factory?
 
+    /// How log lines name this protocol; its type unless overridden. Twisted: `logPrefix`.
+    open var logPrefix: String { "\(type(of: self))" }
+
+    /// Who is told when one half of the connection closes: this protocol if it is a ``HalfCloseableProtocol``, else nobody, and the
+    /// connection closes with its first half. A protocol that wraps another one answers for that one.
+    open var halfCloseable: (any HalfCloseableProtocol)? { self as? any HalfCloseableProtocol }
+
+    /// How many bytes of a message that is not whole yet the protocol holds; 0 where it can't tell. Deadlines for whole messages ask for it.
+    open var unfinishedByteCount: Int { 0 }
+
     /// Makes a protocol that is not connected yet.
     public init() {}
 

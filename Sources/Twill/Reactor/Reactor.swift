@@ -33,6 +33,9 @@ public protocol Reactor: AnyObject {
     /// The threads that ``deferToThread(_:)`` and name look-ups use.
     var threadPool: ThreadPool { get }
 
+    /// What was counted since the reactor was made: connections, bytes, delays. Reading it takes no walk over the connections.
+    var statistics: ReactorStatistics { get }
+
     /// Runs the loop on this thread until it is stopped.
     ///
     /// - Parameter installSignalHandlers: whether SIGINT and SIGTERM stop the reactor while it runs. What the process did with them before
@@ -78,7 +81,7 @@ public protocol Reactor: AnyObject {
     /// Fires an event of your own.
     func fireSystemEvent(_ event: SystemEvent)
 
-    /// Listens on a TCP port, and serves each connection with a protocol of the factory; see ``listenTCP(port:factory:interface:backlog:reusePort:options:)``.
+    /// Listens on a TCP port, and serves each connection with a protocol of the factory; see ``listenTCP(port:factory:interface:backlog:reusePort:connectionsMax:options:)``.
     @discardableResult
     func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort
 
@@ -116,17 +119,20 @@ extension Reactor {
     ///   - interface: the literal address to listen on; empty for all of them, IPv6 and IPv4 in one socket where the machine has both.
     ///   - backlog: how many connections may wait to be accepted; the system may have a lower limit of its own.
     ///   - reusePort: lets several reactors or processes listen on the same port, the system spreading the connections (SO_REUSEPORT).
+    ///   - connectionsMax: how many connections may be open at once; others wait until one has ended. nil leaves it to the reactor's limit.
     ///   - options: what each accepted connection gets.
     /// - Throws: ``ListenError``; what `startFactory` threw.
     ///
     /// Twisted: `IReactorTCP.listenTCP`.
     @discardableResult
     public func listenTCP(
-        port: Int, factory: Factory, interface: String = "", backlog: Int = 4096, reusePort: Bool = false,
+        port: Int, factory: Factory, interface: String = "", backlog: Int = 4096, reusePort: Bool = false, connectionsMax: Int? = nil,
         options: TransportOptions = TransportOptions()
     ) throws -> any ListeningPort {
         try listenTCP(
-            on: TCPBinding(port: port, interface: interface, backlog: backlog, reusePort: reusePort, options: options), factory: factory)
+            on: TCPBinding(
+                port: port, interface: interface, backlog: backlog, reusePort: reusePort, connectionsMax: connectionsMax, options: options),
+            factory: factory)
     }
 
     /// Connects to a TCP port. What happens is told to the factory, and never from inside this call.
@@ -158,6 +164,18 @@ public protocol ListeningPort: AnyObject {
 
     /// Whether it still listens.
     var isListening: Bool { get }
+
+    /// What was counted of its connections.
+    var statistics: ConnectionStatistics { get }
+
+    /// Whether ``pauseAccepting()`` holds it.
+    var isPaused: Bool { get }
+
+    /// Accepts nobody until ``resumeAccepting()``. Those who come wait, as many as the backlog has room for. Connections go on.
+    func pauseAccepting()
+
+    /// Accepts again. Does nothing where it was not paused.
+    func resumeAccepting()
 
     /// Closes the port: from now on connections are refused. Those already accepted go on. The factory's `stopFactory` follows on a later
     /// turn. Closing twice does nothing.

@@ -10,11 +10,11 @@
 ///
 /// Twisted: `ConnectionDone`, `ConnectionLost`, `ConnectionAborted` and the exceptions of callbacks, in one type.
 public struct ConnectionLost: Error, Sendable {
-    private enum Kind: UInt8 {
+    package enum Kind: UInt8, CaseIterable, Sendable {
         case done, lost, aborted, timedOut, unsentLimit, badInput, failed, reactorStopped
     }
 
-    private let kind: Kind
+    package let kind: Kind
 
     /// The error beneath: a ``SystemError`` where the system ended the connection, the thrown error where a callback did.
     public let underlying: (any Error)?
@@ -30,7 +30,7 @@ public struct ConnectionLost: Error, Sendable {
     public static let lost = ConnectionLost(.lost)
     /// This side called `abortConnection`.
     public static let aborted = ConnectionLost(.aborted)
-    /// The connection was closing and the peer took no byte for the transport's stall timeout.
+    /// The peer took too long: it took no byte of a closing connection for the transport's stall timeout, or a deadline of a policy passed.
     public static let timedOut = ConnectionLost(.timedOut)
     /// More unsent bytes were waiting than the transport's limit allows.
     public static let unsentLimit = ConnectionLost(.unsentLimit)
@@ -41,6 +41,8 @@ public struct ConnectionLost: Error, Sendable {
     /// The reactor was stopped while the connection was open.
     public static let reactorStopped = ConnectionLost(.reactorStopped)
 
+    /// The peer took too long, in this way.
+    public static func timedOut(_ error: any Error) -> ConnectionLost { ConnectionLost(.timedOut, error) }
     /// The connection broke because of an error of the system.
     public static func lost(_ error: any Error) -> ConnectionLost { ConnectionLost(.lost, error) }
     /// The peer broke the rules of the protocol in this way.
@@ -63,7 +65,7 @@ extension ConnectionLost: CustomStringConvertible {
             case .done: "the connection was closed cleanly"
             case .lost: "the connection was lost"
             case .aborted: "the connection was aborted by this side"
-            case .timedOut: "the peer took no data for too long while the connection was closing"
+            case .timedOut: "the peer took too long"
             case .unsentLimit: "the peer read too slowly: the limit of unsent bytes was passed"
             case .badInput: "the peer broke the rules of the protocol"
             case .failed: "a callback of the protocol failed"

@@ -10,17 +10,24 @@ public struct TCPBinding: Sendable {
     public var backlog: Int
     /// Whether other sockets may listen on the same port, the system spreading the connections over them (SO_REUSEPORT).
     public var reusePort: Bool
+    /// How many connections of this port may be open at once; at that number others wait until one has ended. nil, the default, leaves it
+    /// to the reactor's own limit.
+    public var connectionsMax: Int?
+    /// How many connections one turn of the loop accepts, so that a flood of them does not hold up the others; 64 by default.
+    public var acceptsPerTurn = 64
     /// What each accepted connection gets.
     public var options: TransportOptions
 
     /// Describes a port; 4096 connections may wait.
     public init(
-        port: Int, interface: String = "", backlog: Int = 4096, reusePort: Bool = false, options: TransportOptions = TransportOptions()
+        port: Int, interface: String = "", backlog: Int = 4096, reusePort: Bool = false, connectionsMax: Int? = nil,
+        options: TransportOptions = TransportOptions()
     ) {
         self.port = port
         self.interface = interface
         self.backlog = backlog
         self.reusePort = reusePort
+        self.connectionsMax = connectionsMax
         self.options = options
     }
 }

@@ -21,11 +21,14 @@
 ///
 /// A `Transport` made by itself is a closed one: it drops what is written to it. Subclass it to bring a transport of your own.
 ///
-/// Twisted: `ITransport`, `ITCPTransport`.
-open class Transport {
+/// A transport is a producer itself: registered with another transport it is paused and resumed at the speed of the other one's peer,
+/// which is how a proxy holds bounded memory.
+///
+/// Twisted: `ITransport`, `ITCPTransport`, `IConsumer`.
+open class Transport: Producer {
     /// Where a connection stands between being made and being lost.
     public enum State: UInt8, Sendable {
-        /// Open both ways.
+        /// Open, in both directions or in one of them.
         case connected
         /// Asked to close: what was written is still being sent, nothing is delivered any more. Twisted: `disconnecting`.
         case disconnecting
@@ -34,6 +37,10 @@ open class Transport {
     }
 
     final var currentState = State.disconnected
+    /// The transport that a policy has put over this one.
+    final weak var layer: Transport?
+    /// What ``callLater(_:_:)`` has set.
+    private final var ownCalls: [DelayedCall] = []
 
     /// Where the connection stands. Subclasses set it by ``setState(_:)``.
     public final var state: State { currentState }
@@ -44,12 +51,13 @@ open class Transport {
     /// Moves the transport to another state; only for subclasses that carry bytes themselves.
     public final func setState(_ state: State) {
         currentState = state
+        layer?.setState(state)
     }
 
     /// Sends bytes, after all those written before.
     ///
     /// The bytes are taken before the call returns. They leave when the current callback of the reactor returns, or at once where
-    /// they are many; what the system would not take waits in memory, up to ``TransportOptions/unsentBytesMax``.
+    /// they are many; what the system would not take waits in memory, up to ``WaterMarks/limit``.
     ///
     /// Twisted: `ITransport.write`.
     open func write(_ data: Span<UInt8>) {}
@@ -73,8 +81,11 @@ open class Transport {
 
     /// Closes the connection once everything written so far is sent.
     ///
-    /// From this moment nothing more is delivered to the protocol and later writes are dropped. `connectionLost` follows on a later
-    /// turn with ``ConnectionLost/done``, or another reason where the rest could not be sent. Twisted: `ITransport.loseConnection`.
+    /// From this moment nothing more is delivered to the protocol and later writes are dropped, but for those of a registered producer,
+    /// which is waited for. `connectionLost` follows on a later turn with ``ConnectionLost/done``, or another reason where the rest
+    /// could not be sent: ``ConnectionLost/timedOut`` where nothing at all could be sent for ``TransportOptions/stallTimeout``.
+    ///
+    /// Twisted: `ITransport.loseConnection`, which sends what is written after it, too.
     open func loseConnection() {}
 
     /// Closes the connection as ``loseConnection()`` does, and gives `connectionLost` a reason of one's own.
@@ -84,6 +95,14 @@ open class Transport {
         loseConnection()
     }
 
+    /// Says that nothing more will be written, once everything written so far is sent; input is delivered as before.
+    ///
+    /// Later writes are dropped, but for those of a registered producer, which is waited for. When the last byte has left, a
+    /// ``HalfCloseableProtocol`` hears `writeConnectionLost`. Where the peer has closed its half already, this closes the connection.
+    ///
+    /// Twisted: `ITCPTransport.loseWriteConnection`.
+    open func loseWriteConnection() {}
+
     /// Closes the connection at once: unsent bytes are dropped and the peer sees a reset.
     ///
     /// `connectionLost` follows on a later turn with ``ConnectionLost/aborted``. Twisted: `ITCPTransport.abortConnection`.
@@ -91,11 +110,72 @@ open class Transport {
 
     /// Stops delivering input until ``resumeProducing()``; the peer is slowed down by the network's own flow control.
     ///
-    /// Twisted: `IPushProducer.pauseProducing`.
+    /// The loss of the peer is noticed all the same, at once or within a second. Where it had sent something before it closed in good
+    /// order, that comes first, and so waits for `resumeProducing`. Twisted: `IPushProducer.pauseProducing`.
     open func pauseProducing() {}
 
     /// Delivers input again. Does nothing once the connection is closing. Twisted: `IPushProducer.resumeProducing`.
     open func resumeProducing() {}
+
+    /// Closes the connection, as ``loseConnection()`` does: what a transport does that is another one's producer when that one has ended.
+    open func stopProducing() {
+        loseConnection()
+    }
+
+    /// Registers who will write more than fits into memory at once; see ``Producer``.
+    ///
+    /// A pull producer is called before this returns. Where the connection is closing already the producer is only told to stop.
+    ///
+    /// - Parameter streaming: true for a push producer, false for a pull producer.
+    /// - Throws: ``ProducerError/alreadyRegistered``.
+    ///
+    /// Twisted: `IConsumer.registerProducer`.
+    open func registerProducer(_ producer: any Producer, streaming: Bool) throws {
+        try producer.stopProducing()
+    }
+
+    /// Lets the producer go; it is not called again. What it wrote is sent. Does nothing where there is none.
+    ///
+    /// Twisted: `IConsumer.unregisterProducer`.
+    open func unregisterProducer() {}
+
+    /// When producers are paused and resumed, and how many unsent bytes may wait; those of the ``TransportOptions`` until set.
+    open var waterMarks: WaterMarks {
+        get { WaterMarks() }
+        set { _ = newValue }
+    }
+
+    /// Makes a call later, unless the connection has ended by then.
+    ///
+    /// The call belongs to the connection: an error that it throws is logged and closes the connection, with the error in the reason; and
+    /// the connection's end takes it back. Twisted has no such thing: there `callLater` outlives the connection.
+    @discardableResult
+    open func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall {
+        let delayed = reactor.callLater(delay) { [weak self] in
+            guard let self, state != .disconnected else { return }
+            do {
+                try call()
+            } catch {
+                callbackThrew(error, in: "a delayed call")
+            }
+        }
+        ownCalls.removeAll { !$0.isActive }
+        ownCalls.append(delayed)
+        return delayed
+    }
+
+    /// Takes back what ``callLater(_:_:)`` has set; a transport calls it when its connection has ended.
+    public final func cancelOwnCalls() {
+        for call in ownCalls where call.isActive {
+            try? call.cancel()
+        }
+        ownCalls = []
+    }
+
+    /// Called with an error that a callback threw: logs it, and closes the connection with the error in the reason.
+    open func callbackThrew(_ error: any Error, in callback: String) {
+        loseConnection(because: .failed(error))
+    }
 
     /// This side's address. Twisted: `getHost`.
     open var host: Address { .unknown }

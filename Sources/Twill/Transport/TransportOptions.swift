@@ -44,10 +44,8 @@ public struct TransportOptions: Sendable {
     /// asks for it.
     public var linger: Duration?
 
-    /// How many unsent bytes may wait in this process for a peer that reads too slowly; 16 MiB by default.
-    ///
-    /// Past it the connection is aborted with ``ConnectionLost/unsentLimit``, so that one slow reader cannot take all memory.
-    public var unsentBytesMax = 16 << 20
+    /// How many unsent bytes may wait in this process for a peer that reads too slowly, and when producers are paused and resumed.
+    public var waterMarks = WaterMarks()
 
     /// How long a closing connection may go without sending a single byte before it is aborted with
     /// ``ConnectionLost/timedOut``; 60 seconds by default.

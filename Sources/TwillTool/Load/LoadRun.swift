@@ -82,7 +82,7 @@ final class LoadRun: ClientFactory {
     private var options: TransportOptions {
         var options = TransportOptions()
         // What is in flight may all have to wait here.
-        options.unsentBytesMax += message.count * plan.depth
+        options.waterMarks.limit += message.count * plan.depth
         return options
     }
 

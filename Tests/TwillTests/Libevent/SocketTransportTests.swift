@@ -72,7 +72,7 @@ struct SocketTransportTests {
 
     @Test func sixtyMegabytesAndOneByteMoreArriveBeforeTheClose() throws {
         var options = TransportOptions()
-        options.unsentBytesMax = 64 << 20
+        options.waterMarks.limit = 64 << 20
         // 251 is prime, so that no piece of a power of two looks like its neighbour.
         let block = [UInt8]((0..<251 * 251).map { UInt8($0 % 251) })
         var large: [UInt8] = []
@@ -163,7 +163,7 @@ struct SocketTransportTests {
 
     @Test func tooManyUnsentBytesAbortTheConnection() throws {
         var options = TransportOptions()
-        options.unsentBytesMax = 1 << 20
+        options.waterMarks.limit = 1 << 20
         let server = Recorder()
         try withReactor { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1", options: options).number
