@@ -40,18 +40,19 @@ extension LibeventReactor {
 
     /// Notes how long a callback took, by a clock that costs next to nothing. The next one is taken to begin now.
     @inline(__always)
-    func noteCallback(_ name: () -> String) {
+    func noteCallback(of transport: SocketTransport?) {
         let now = MonotonicTime.roughly
         let taken = now - callbackBegan
-        if taken > longestCallback, callbackBegan != 0 { noteLongest(taken, name()) }
+        if taken > longestCallback, callbackBegan != 0 { noteLongest(taken, transport) }
         callbackBegan = now
     }
 
     @inline(never)
-    private func noteLongest(_ taken: Int64, _ name: String) {
+    private func noteLongest(_ taken: Int64, _ transport: SocketTransport?) {
         longestCallback = taken
         let duration = Duration.nanoseconds(taken)
         guard duration > Self.slowCallback else { return }
+        let name = transport.map { "\($0.handler?.logPrefix ?? "A protocol") with \($0.peer)" } ?? "A call"
         logger.warning(
             "\(name) kept the reactor busy for \(duration), and nobody else was served meanwhile; do blocking work in deferToThread")
     }

@@ -208,14 +208,14 @@ public final class LibeventReactor: Reactor {
     @inline(__always)
     func endCallback() {
         stage.flush()
-        noteCallback { "a call" }
+        noteCallback(of: nil)
     }
 
     /// The same for a callback of a connection's.
     @inline(__always)
     func endCallback(of transport: SocketTransport) {
         stage.flush()
-        noteCallback { "\(transport.handler?.logPrefix ?? "a protocol") with \(transport.peer)" }
+        noteCallback(of: transport)
     }
 
     /// Runs a call of the user's and logs what it throws.

@@ -116,7 +116,8 @@ final class SocketDialer {
         end()
         loop.outgoing.count { $0.connected += 1 }
         let transport = SocketTransport(
-            loop: loop, socket: socket, peer: address, settings: SocketTransport.Settings(target.options, counters: loop.outgoing), connector: connector)
+            loop: loop, socket: socket, peer: address, settings: SocketTransport.Settings(target.options, counters: loop.outgoing),
+            connector: connector)
         loop.connected(transport, connector)
         loop.endCallback()
     }

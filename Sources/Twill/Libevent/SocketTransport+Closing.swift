@@ -5,7 +5,10 @@ import Logging
 extension SocketTransport {
     /// Takes in what happened, and does what is to be done about it.
     func apply(_ event: StreamState.Event) {
-        let actions = stream.take(event)
+        // A copy that is put back makes each access a single one: reading costs no exclusivity check then.
+        var next = stream
+        let actions = next.take(event)
+        stream = next
         let state = stream.visible
         if state != self.state { setState(state) }
         takesOutput = stream.takesOutput && flow?.pulls != true

@@ -43,6 +43,8 @@ final class SocketTransport: Transport {
     let loop: LibeventReactor
     let socket: Socket
     let settings: Settings
+    /// The settings' own, kept here so that counting needs no second look-up.
+    let counters: ConnectionCounters
     let connector: Connector?
     private let peerAddress: Address
 
@@ -65,6 +67,7 @@ final class SocketTransport: Transport {
         self.loop = loop
         self.socket = socket
         self.settings = settings
+        counters = settings.counters
         self.connector = connector
         peerAddress = peer
         super.init()
@@ -92,10 +95,6 @@ final class SocketTransport: Transport {
     override var host: Address { loop.keeps(self) ? socket.localAddress : .unknown }
 
     override var bufferedByteCount: Int { unsent?.count ?? 0 }
-
-    var counters: ConnectionCounters {
-        @inline(__always) get { settings.counters }
-    }
 
     /// Lends the transport behind a libevent callback's context.
     @inline(__always)
