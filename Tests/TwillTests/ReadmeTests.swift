@@ -38,7 +38,7 @@ private final class ChatMember: LineReceiver {
     }
 }
 
-@Suite struct ReadmeTests {
+@Suite(.nothingLivesOn) struct ReadmeTests {
     @Test func theParrotAnswersUntilBye() throws {
         let parrot = Parrot()
         let wire = RecordingTransport()

@@ -5,25 +5,17 @@ import Twill
 
 /// The pattern of the chargen server, and that it waits for its reader.
 struct ChargenTests {
-    /// A connection whose peer takes nothing, until it takes everything; then the first write ends the loop.
-    private final class StalledTransport: Transport {
-        let loop: LibeventReactor
-        var written = 0
-        var isStalled = true
+    /// A transport that notes what was written, and whose producer the test calls.
+    private final class NotingTransport: Transport {
+        var written: [Int] = []
+        var puller: (any Producer)?
 
-        init(_ loop: LibeventReactor) {
-            self.loop = loop
-            super.init()
-            setState(.connected)
+        override func write(_ data: Span<UInt8>) { written.append(data.count) }
+
+        override func registerProducer(_ producer: any Producer, streaming: Bool) throws {
+            #expect(!streaming)
+            puller = producer
         }
-
-        override func write(_ data: Span<UInt8>) {
-            written += data.count
-            if !isStalled { loop.crash() }
-        }
-
-        override var bufferedByteCount: Int { isStalled ? written : 0 }
-        override var reactor: any Reactor { loop }
     }
 
     @Test func linesRotateThroughAllPrintableCharacters() {
@@ -36,31 +28,15 @@ struct ChargenTests {
         #expect(lines[94].hasPrefix("~ !"))
     }
 
-    @Test func stalledReaderGetsOneChunkUntilItReads() throws {
-        let reactor = try LibeventReactor()
-        let transport = StalledTransport(reactor)
+    @Test func oneChunkIsSentEachTimeThereIsRoom() throws {
+        let transport = NotingTransport()
         let chargen = Chargen()
         try chargen.makeConnection(transport)
-        let chunk = transport.written
-        #expect(chunk > 0 && chunk % Chargen.period.count == 0)
-
-        reactor.callLater(.milliseconds(50)) { reactor.crash() }
-        try reactor.run(installSignalHandlers: false)
-        #expect(transport.written == chunk)
-
-        transport.isStalled = false
-        let deadline = reactor.callLater(.seconds(10)) { reactor.crash() }
-        try reactor.run(installSignalHandlers: false)
-        #expect(transport.written == 2 * chunk)
-        #expect(deadline.isActive)
-    }
-
-    @Test func timerEndsWithTheConnection() throws {
-        let reactor = try LibeventReactor()
-        let chargen = Chargen()
-        try chargen.makeConnection(StalledTransport(reactor))
-        #expect(reactor.delayedCalls.count == 1)
-        chargen.connectionLost(.done)
-        #expect(reactor.delayedCalls.isEmpty)
+        #expect(transport.written.isEmpty)
+        for count in 1...3 {
+            try transport.puller?.resumeProducing()
+            #expect(transport.written.count == count)
+        }
+        #expect(transport.written.allSatisfy { $0 > 0 && $0 % Chargen.period.count == 0 })
     }
 }

@@ -6,7 +6,8 @@
 /// - ``pauseProducing()`` holds back even the frames that have arrived; ``resumeProducing()`` delivers them, in order.
 /// - Once the connection is closing, or a callback threw, or the peer broke the rules, nothing more is delivered, ever.
 /// - It works without a transport too: `dataReceived` may be called by hand.
-open class FrameReceiver: Protocol {
+/// - It is a ``Producer``: registered with a transport it is paused with its frames, not only with its input.
+open class FrameReceiver: Protocol, Producer {
     /// Bytes that wait because of a pause, or because they arrived while a callback ran.
     private final var queue: [UInt8] = []
     /// The input being parsed, for the methods that callbacks call.

@@ -53,7 +53,7 @@ extension LibeventReactor {
         let duration = Duration.nanoseconds(taken)
         guard duration > Self.slowCallback else { return }
         let name = transport.map { "\($0.handler?.logPrefix ?? "A protocol") with \($0.peer)" } ?? "A call"
-        logger.warning(
+        logger.notice(
             "\(name) kept the reactor busy for \(duration), and nobody else was served meanwhile; do blocking work in deferToThread")
     }
 }

@@ -21,6 +21,9 @@ final class SocketListener: ListeningPort {
     /// How much time lies between two log lines that say that the port is full.
     private static let fullLogInterval = Duration.seconds(60)
 
+    #if DEBUG
+    private let liveCount = LiveCount(.ports)
+    #endif
     let address: Address
     private(set) var isListening = true
     private(set) var isPaused = false

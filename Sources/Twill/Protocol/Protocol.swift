@@ -16,6 +16,9 @@
 ///
 /// Twisted: `twisted.internet.protocol.Protocol`.
 open class Protocol {
+    #if DEBUG
+    private let liveCount = LiveCount(.protocols)
+    #endif
     final var currentTransport: Transport?
 
     /// The connection: where to write and how to close. Before `connectionMade` it is a closed transport, which drops what is

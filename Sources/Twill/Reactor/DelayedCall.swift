@@ -29,6 +29,9 @@ public final class DelayedCall {
         case waiting, called, cancelled
     }
 
+    #if DEBUG
+    private let liveCount = LiveCount(.delayedCalls)
+    #endif
     private var state = State.waiting
     private var body: (() throws -> Void)?
     private var queue: TimerQueue?

@@ -36,6 +36,9 @@ open class Transport: Producer {
         case disconnected
     }
 
+    #if DEBUG
+    private let liveCount = LiveCount(.transports)
+    #endif
     final var currentState = State.disconnected
     /// The transport that a policy has put over this one.
     final weak var layer: Transport?

@@ -2,14 +2,12 @@ import Twill
 
 /// Sends lines of 72 printable characters, each beginning one character further on, for as long as somebody reads them (RFC 864).
 ///
-/// It holds one chunk for all connections, and sends the next only when the last has left: a reader that stops costs a few bytes and a timer.
-/// What is sent to it is dropped.
-final class Chargen: Protocol {
+/// It holds one chunk for all connections, and sends the next only when the last has left: a reader that stops costs nothing more. What is sent
+/// to it is dropped.
+final class Chargen: Protocol, Producer {
     private static let charactersPerLine = 72
     /// Enough for a chunk that is sent from where it lies, without a copy.
     private static let periodsPerChunk = 9
-    private static let shortestPause = Duration.milliseconds(1)
-    private static let longestPause = Duration.milliseconds(100)
 
     /// The lines up to the one after which they begin again: one for each printable character.
     static let period: [UInt8] = {
@@ -21,26 +19,13 @@ final class Chargen: Protocol {
 
     private static let chunk = SharedBytes((0..<periodsPerChunk).flatMap { _ in period })
 
-    private var timer: DelayedCall?
-    private var pause = Duration.zero
-
-    override func connectionMade() {
-        sendWhatThereIsRoomFor()
+    override func connectionMade() throws {
+        try transport.registerProducer(self, streaming: false)
     }
 
-    override func connectionLost(_ reason: ConnectionLost) {
-        if let timer, timer.isActive { try? timer.cancel() }
-        timer = nil
+    func resumeProducing() {
+        transport.write(Self.chunk)
     }
 
-    /// Sends a chunk if the last has left, and looks again: on the next turn while the reader keeps up, else after a pause that grows.
-    private func sendWhatThereIsRoomFor() {
-        if transport.bufferedByteCount == 0 {
-            transport.write(Self.chunk)
-            pause = .zero
-        } else {
-            pause = min(max(pause * 2, Self.shortestPause), Self.longestPause)
-        }
-        timer = transport.reactor.callLater(pause) { [weak self] in self?.sendWhatThereIsRoomFor() }
-    }
+    func stopProducing() {}
 }

@@ -1,32 +1,53 @@
 import Twill
 
 /// Sends back every byte (RFC 862).
+///
+/// A client that sends faster than it reads is not read from until it does: what is written to the connection comes from the connection, so
+/// it is its own producer.
 final class Echo: Protocol {
-    override func dataReceived(_ data: Span<UInt8>) {
+    private var holdsBack = false
+
+    override func dataReceived(_ data: Span<UInt8>) throws {
         transport.write(data)
-        if data.count >= Transport.floodBytesMin { transport.holdBackIfFlooded() }
+        if data.count >= floodBytesMin, !holdsBack {
+            holdsBack = true
+            try transport.registerProducer(transport, streaming: true)
+        }
     }
 }
 
 /// Sends back every line. A line that is too long closes the connection.
 final class LineEcho: LineReceiver {
+    private var holdsBack = false
+
     override func lineReceived(_ line: Span<UInt8>) { sendLine(line) }
 
     override func dataReceived(_ data: Span<UInt8>) throws {
+        if data.count >= floodBytesMin, !holdsBack {
+            holdsBack = true
+            try transport.registerProducer(self, streaming: true)
+        }
         try super.dataReceived(data)
-        if data.count >= Transport.floodBytesMin { transport.holdBackIfFlooded() }
     }
 }
 
 /// Sends back every netstring. Anything else closes the connection.
 final class NetstringEcho: NetstringReceiver {
+    private var holdsBack = false
+
     override func stringReceived(_ string: Span<UInt8>) { sendString(string) }
 
     override func dataReceived(_ data: Span<UInt8>) throws {
+        if data.count >= floodBytesMin, !holdsBack {
+            holdsBack = true
+            try transport.registerProducer(self, streaming: true)
+        }
         try super.dataReceived(data)
-        if data.count >= Transport.floodBytesMin { transport.holdBackIfFlooded() }
     }
 }
 
 /// Reads everything and drops it (RFC 863), which is what a protocol does that overrides nothing.
 final class Discard: Protocol {}
+
+/// Input of less than this at once is no flood: a connection of small messages needs no producer, and the memory of one is saved.
+private let floodBytesMin = 16 << 10

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Long chains of Deferreds")
+@Suite("Long chains of Deferreds", .nothingLivesOn)
 struct DeferredChainTests {
     private static let length = 100_000
 

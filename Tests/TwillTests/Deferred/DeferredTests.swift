@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Deferred")
+@Suite("Deferred", .nothingLivesOn)
 struct DeferredTests {
     private struct Refusal: Error, Equatable {
         var number = 0

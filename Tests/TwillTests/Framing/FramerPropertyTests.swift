@@ -31,7 +31,7 @@ private final class Strings: NetstringReceiver {
     override func stringReceived(_ string: Span<UInt8>) { frames.append(array(string)) }
 }
 
-@Suite struct FramerPropertyTests {
+@Suite(.nothingLivesOn) struct FramerPropertyTests {
     static let seeds = (0..<200).map { UInt64($0) &* 7919 &+ 1 }
 
     /// Feeds the bytes in pieces of random size.

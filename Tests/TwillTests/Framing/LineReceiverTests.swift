@@ -40,7 +40,7 @@ final class ScriptedLines: LineReceiver {
     }
 }
 
-@Suite struct LineReceiverTests {
+@Suite(.nothingLivesOn) struct LineReceiverTests {
     private let x8 = String(repeating: "x", count: 8)
     private let x9 = String(repeating: "x", count: 9)
 

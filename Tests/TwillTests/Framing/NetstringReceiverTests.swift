@@ -21,7 +21,7 @@ private final class ScriptedStrings: NetstringReceiver {
     }
 }
 
-@Suite struct NetstringReceiverTests {
+@Suite(.nothingLivesOn) struct NetstringReceiverTests {
     private static let digits22 = String(repeating: "9", count: 22)
 
     @Test(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite(.enabled(if: twill_allocation_count() >= 0, "allocations are counted on glibc only, and not under a sanitizer"))
+@Suite(.nothingLivesOn, .enabled(if: twill_allocation_count() >= 0, "allocations are counted on glibc only, and not under a sanitizer"))
 struct AllocationTests {
     private static let warmUps = 200
     private static let rounds = 1_000

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("What a client's factory hears of its connection")
+@Suite("What a client's factory hears of its connection", .nothingLivesOn)
 struct ClientLossTests {
     private struct Refusal: Error, Equatable {}
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Running and stopping a reactor")
+@Suite("Running and stopping a reactor", .nothingLivesOn)
 struct LibeventReactorTests {
     private struct Refusal: Error {}
 

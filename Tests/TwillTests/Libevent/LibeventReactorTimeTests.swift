@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("A reactor's timers")
+@Suite("A reactor's timers", .nothingLivesOn)
 struct LibeventReactorTimeTests {
     private struct Refusal: Error {}
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Connecting")
+@Suite("Connecting", .nothingLivesOn)
 struct SocketDialerTests {
     private struct Refusal: Error {}
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Listening")
+@Suite("Listening", .nothingLivesOn)
 struct SocketListenerTests {
     private struct Refusal: Error {}
 

@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-@Suite("Options of sockets")
+@Suite("Options of sockets", .nothingLivesOn)
 struct SocketOptionsTests {
     private static let tcp = CInt(IPPROTO_TCP)
 

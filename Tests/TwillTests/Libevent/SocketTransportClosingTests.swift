@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("How a connection ends")
+@Suite("How a connection ends", .nothingLivesOn)
 struct SocketTransportClosingTests {
     /// Runs one connection whose server does this when it is made.
     private func pair(

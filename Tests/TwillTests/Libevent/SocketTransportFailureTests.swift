@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Protocols that throw")
+@Suite("Protocols that throw", .nothingLivesOn)
 struct SocketTransportFailureTests {
     private struct Refusal: Error, Equatable {
         var number = 0

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("What is left after many connections")
+@Suite("What is left after many connections", .nothingLivesOn)
 struct SocketTransportLeakTests {
     /// A protocol that is counted, and ends its connection in the way that the first byte asks for.
     private final class Counted: Twill::Protocol {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Ending with a peer that is slow, rude or gone")
+@Suite("Ending with a peer that is slow, rude or gone", .nothingLivesOn)
 struct SocketTransportLingerTests {
     private let reply = [UInt8](repeating: 0x2E, count: 3_000_000)
 

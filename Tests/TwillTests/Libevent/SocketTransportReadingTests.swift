@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Reading from a connection")
+@Suite("Reading from a connection", .nothingLivesOn)
 struct SocketTransportReadingTests {
     /// Serves one raw client of this same thread.
     private func withClient(_ server: Recorder, _ body: (LibeventReactor, RawSocket) throws -> Void) throws {

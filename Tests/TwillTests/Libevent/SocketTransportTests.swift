@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Writing to a connection")
+@Suite("Writing to a connection", .nothingLivesOn)
 struct SocketTransportTests {
     /// Serves one connection with `serve` and returns what a raw client reads until the end, once `go` lets it.
     private func output(

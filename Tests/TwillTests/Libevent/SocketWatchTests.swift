@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-@Suite("Watching a descriptor of one's own")
+@Suite("Watching a descriptor of one's own", .nothingLivesOn)
 struct SocketWatchTests {
     private struct Refusal: Error {}
 

@@ -11,7 +11,7 @@ import Darwin
 #endif
 
 /// Each in a process of its own, because signals are the whole process's.
-@Suite("Signals that stop a reactor")
+@Suite("Signals that stop a reactor", .nothingLivesOn)
 struct StopSignalsTests {
     @Test func aSignalStopsTheReactor() async {
         for number in [SIGINT, SIGTERM] {

@@ -10,7 +10,7 @@ import Musl
 import Darwin
 #endif
 
-@Suite("When what was written leaves")
+@Suite("When what was written leaves", .nothingLivesOn)
 struct WriteStageTests {
     /// Serves one raw client of this same thread, which can look into its socket while the server's callback runs.
     private func withClient(_ serve: @escaping (Recorder, RawSocket) throws -> Void) throws {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Connectors, without a network")
+@Suite("Connectors, without a network", .nothingLivesOn)
 struct ConnectorTests {
     private struct Refusal: Error {}
 

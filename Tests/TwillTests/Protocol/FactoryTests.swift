@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Factories")
+@Suite("Factories", .nothingLivesOn)
 struct FactoryTests {
     private struct Refusal: Error {}
 

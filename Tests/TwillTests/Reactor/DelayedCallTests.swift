@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Delayed calls")
+@Suite("Delayed calls", .nothingLivesOn)
 struct DelayedCallTests {
     private let time = ManualClock()
     private let queue: TimerQueue

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("The reactor's clock")
+@Suite("The reactor's clock", .nothingLivesOn)
 struct ReactorClockTests {
     @Test func momentsAreAddedAndSubtracted() {
         let moment = ReactorClock.Instant(nanoseconds: 5_000)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Calls from other threads")
+@Suite("Calls from other threads", .nothingLivesOn)
 struct ReactorHandleTests {
     private struct Refusal: Error {}
 

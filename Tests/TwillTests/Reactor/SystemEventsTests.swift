@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("System events")
+@Suite("System events", .nothingLivesOn)
 struct SystemEventsTests {
     private struct Refusal: Error {}
 

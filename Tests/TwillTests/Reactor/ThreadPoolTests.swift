@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("The thread pool")
+@Suite("The thread pool", .nothingLivesOn)
 struct ThreadPoolTests {
     /// Waits for the pool's work; a pool that lost some is an issue rather than a test that hangs.
     private func wait(_ semaphore: DispatchSemaphore, times count: Int = 1) {

@@ -3,7 +3,7 @@ import Testing
 @testable import Twill
 
 /// Does random things to a queue and to the simplest thing that behaves like one, a sorted array, and compares what they do.
-@Suite("The queue of timers against a model")
+@Suite("The queue of timers against a model", .nothingLivesOn)
 struct TimerQueueModelTests {
     private struct Entry {
         var number: Int

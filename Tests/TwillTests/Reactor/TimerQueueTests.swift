@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("The queue of timers")
+@Suite("The queue of timers", .nothingLivesOn)
 struct TimerQueueTests {
     private let time = ManualClock()
     private let queue: TimerQueue

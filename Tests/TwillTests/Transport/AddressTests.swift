@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Addresses")
+@Suite("Addresses", .nothingLivesOn)
 struct AddressTests {
     @Test func aLiteralHostOfEitherFamilyIsAnAddress() {
         #expect(Address(host: "127.0.0.1", port: 8007) == .ipv4(IPv4Address(bits: 0x7F00_0001, port: 8007)))

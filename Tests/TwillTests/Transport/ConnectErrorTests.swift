@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Failures to connect")
+@Suite("Failures to connect", .nothingLivesOn)
 struct ConnectErrorTests {
     private static let errors: [ConnectError] = [.refused, .timedOut, .unreachable, .unknownHost, .cancelled, .cannotBind, .failed]
 

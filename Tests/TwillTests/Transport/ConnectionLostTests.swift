@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Reasons of a loss")
+@Suite("Reasons of a loss", .nothingLivesOn)
 struct ConnectionLostTests {
     private static let reasons: [ConnectionLost] = [.done, .lost, .aborted, .timedOut, .unsentLimit, .failed, .reactorStopped]
 

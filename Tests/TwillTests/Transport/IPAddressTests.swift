@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("IPv4 and IPv6 addresses")
+@Suite("IPv4 and IPv6 addresses", .nothingLivesOn)
 struct IPAddressTests {
     @Test(arguments: [
         ("0.0.0.0", 0x0000_0000), ("127.0.0.1", 0x7F00_0001), ("255.255.255.255", 0xFFFF_FFFF), ("1.2.3.4", 0x0102_0304),

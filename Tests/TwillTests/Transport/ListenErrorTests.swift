@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Failures to listen")
+@Suite("Failures to listen", .nothingLivesOn)
 struct ListenErrorTests {
     private static let errors: [ListenError] = [.addressInUse, .addressNotAvailable, .permissionDenied, .badAddress, .failed]
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Shared bytes")
+@Suite("Shared bytes", .nothingLivesOn)
 struct SharedBytesTests {
     @Test func bytesComeFromArraysSequencesAndTexts() {
         #expect(SharedBytes([1, 2, 3]).bytes == [1, 2, 3])

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("A transport of no reactor")
+@Suite("A transport of no reactor", .nothingLivesOn)
 struct TransportTests {
     /// A transport of a test's own, as users write them.
     private final class StringTransport: Transport {
