@@ -3,15 +3,18 @@
 #   make test FILTER=LineFramer      only the tests whose name matches
 #   make load-test DURATION=30s      longer than the 5 seconds of each load
 #   make bench ROUNDS=7 DURATION=3s  more rounds, of another length
+#   make churn CONNECTIONS=100000    a tenth of the million connections
 
 FILTER ?=
 ROUNDS ?=
+CONNECTIONS ?=
 DURATION ?=
 export DURATION
 
 # Only what was given is passed on; the defaults are the tools' own. scripts/run takes DURATION from the environment.
 test_options := --parallel $(if $(FILTER),--filter '$(FILTER)')
 rounds := $(if $(ROUNDS),--rounds $(ROUNDS))
+connections := $(if $(CONNECTIONS),--connections $(CONNECTIONS))
 duration := $(if $(DURATION),--duration $(DURATION))
 
 release_build := swift build -c release
@@ -19,7 +22,7 @@ bench_build := $(release_build) --package-path Benchmarks
 bench := "$$($(bench_build) --show-bin-path)/bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run load-test bench instructions syscalls examples lint clean dependencies bench-build
+.PHONY: help build test run load-test bench churn instructions syscalls examples lint clean dependencies bench-build
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +45,9 @@ load-test: dependencies ## The same for echo, lines and netstrings in turn (DURA
 bench: bench-build ## Measure speed and memory beside C servers (ROUNDS=n DURATION=5s; Linux)
 	$(bench) run $(rounds) $(duration)
 	$(bench) memory
+
+churn: bench-build ## Connect, echo and close a million times beside C servers (CONNECTIONS=n; Linux)
+	$(bench) churn $(connections)
 
 instructions: bench-build ## Count instructions per message (installs valgrind; Linux)
 	scripts/install-dependencies --tools valgrind

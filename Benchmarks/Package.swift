@@ -10,6 +10,7 @@ let package = Package(
         .executable(name: "bench", targets: ["bench"]),
         .executable(name: "raw-epoll", targets: ["raw-epoll"]),
         .executable(name: "textbook-bufferevent", targets: ["textbook-bufferevent"]),
+        .executable(name: "churn-client", targets: ["churn-client"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -32,6 +33,12 @@ let package = Package(
             name: "textbook-bufferevent",
             dependencies: ["CLibeventCore", "PeerSupport"],
             path: "Peers/textbook-bufferevent",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "churn-client",
+            dependencies: ["PeerSupport"],
+            path: "Peers/churn-client",
             cSettings: warnings
         ),
         .executableTarget(

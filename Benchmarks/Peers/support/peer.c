@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,10 @@ enum { BUFFER_SIZE_MIN = 1024, BUFFER_SIZE_MAX = 16 * 1024 * 1024 };
 
 static const char *program = "peer";
 
-static const char *last_component(const char *path)
+void peer_set_program(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    program = slash ? slash + 1 : path;
 }
 
 static void print_help(void)
@@ -34,22 +35,16 @@ static void print_help(void)
            program, BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
 }
 
-// The value of an option, as a number from min to max. Anything else ends the process.
-static unsigned long number(const char *option, const char *text, unsigned long min, unsigned long max)
+unsigned long peer_number(const char *option, const char *text, unsigned long min, unsigned long max)
 {
-    if (!text) {
-        fprintf(stderr, "%s: %s needs a value, a number from %lu to %lu\n", program, option, min, max);
-        exit(EX_USAGE);
-    }
+    if (!text) peer_fail_usage("%s needs a value, a number from %lu to %lu", option, min, max);
     char *end = NULL;
     errno = 0;
     unsigned long value = strtoul(text, &end, 10);
     // strtoul takes "-1" for the largest number there is, so the first character is looked at too.
     bool is_number = *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
-    if (!is_number || value < min || value > max) {
-        fprintf(stderr, "%s: %s %s is out of range; give a number from %lu to %lu\n", program, option, text, min, max);
-        exit(EX_USAGE);
-    }
+    if (!is_number || value < min || value > max)
+        peer_fail_usage("%s %s is out of range; give a number from %lu to %lu", option, text, min, max);
     return value;
 }
 
@@ -57,15 +52,14 @@ static enum peer_mode mode_named(const char *name)
 {
     if (strcmp(name, "echo") == 0) return PEER_ECHO;
     if (strcmp(name, "line") == 0) return PEER_LINE;
-    fprintf(stderr, "%s: there is no mode or option '%s'; give echo or line, --port or --buffer\n", program, name);
-    exit(EX_USAGE);
+    peer_fail_usage("there is no mode or option '%s'; give echo or line, --port or --buffer", name);
 }
 
 struct peer_options peer_options_parse(int argc, char **argv)
 {
     struct peer_options options = {0};
     bool has_mode = false;
-    if (argc > 0) program = last_component(argv[0]);
+    if (argc > 0) peer_set_program(argv[0]);
 
     for (int i = 1; i < argc; i++) {
         // argv ends in NULL, so the argument after the last one is there to be looked at.
@@ -73,21 +67,17 @@ struct peer_options peer_options_parse(int argc, char **argv)
             print_help();
             exit(EX_OK);
         } else if (strcmp(argv[i], "--port") == 0) {
-            options.port = (uint16_t)number("--port", argv[++i], 0, UINT16_MAX);
+            options.port = (uint16_t)peer_number("--port", argv[++i], 0, UINT16_MAX);
         } else if (strcmp(argv[i], "--buffer") == 0) {
-            options.buffer_size = number("--buffer", argv[++i], BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
+            options.buffer_size = peer_number("--buffer", argv[++i], BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
         } else if (has_mode) {
-            fprintf(stderr, "%s: '%s' is one argument too many; give one mode, --port and --buffer\n", program, argv[i]);
-            exit(EX_USAGE);
+            peer_fail_usage("'%s' is one argument too many; give one mode, --port and --buffer", argv[i]);
         } else {
             options.mode = mode_named(argv[i]);
             has_mode = true;
         }
     }
-    if (!has_mode) {
-        fprintf(stderr, "%s: the mode is missing; give echo or line\n", program);
-        exit(EX_USAGE);
-    }
+    if (!has_mode) peer_fail_usage("the mode is missing; give echo or line");
     return options;
 }
 
@@ -133,4 +123,15 @@ void peer_fail(const char *what)
 {
     fprintf(stderr, "%s: %s: %s\n", program, what, strerror(errno));
     exit(EXIT_FAILURE);
+}
+
+void peer_fail_usage(const char *format, ...)
+{
+    fprintf(stderr, "%s: ", program);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    exit(EX_USAGE);
 }

@@ -20,7 +20,7 @@ struct Counting {
                 "twill load sent \(report.totalMessages) messages instead of the \(messages) asked for; use the twill of this repository")
         }
         // Closing costs the same in both runs only if it happens in both.
-        try ProcessSockets.waitForClosing(of: process)
+        try ProcessDescriptors.waitForClosing(of: process)
         try process.end()
     }
 

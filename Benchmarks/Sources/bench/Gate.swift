@@ -4,21 +4,38 @@
 struct Gate: Codable {
     let name: String
     let value: Double
+    let bound: Bound
     let limit: Double
     let digits: Int
     let passed: Bool
 
-    init(_ name: String, value: Double, limit: Double, digits: Int = 2) {
+    /// On which side of the limit the figure has to be.
+    enum Bound: String, Codable {
+        case atMost = "<="
+        case below = "<"
+        case atLeast = ">="
+
+        fileprivate func allows(_ value: Double, _ limit: Double) -> Bool {
+            switch self {
+            case .atMost: value <= limit
+            case .below: value < limit
+            case .atLeast: value >= limit
+            }
+        }
+    }
+
+    init(_ name: String, value: Double, _ bound: Bound = .atMost, limit: Double, digits: Int = 2) {
         self.name = name
         self.value = value
+        self.bound = bound
         self.limit = limit
         self.digits = digits
-        self.passed = (Double(value.formatted(digits: digits)) ?? value) <= limit
+        self.passed = bound.allows(Double(value.formatted(digits: digits)) ?? value, limit)
     }
 }
 
 extension Gate: CustomStringConvertible {
     var description: String {
-        "\(value.formatted(digits: digits)) <= \(limit.formatted(digits: digits)) \(passed ? "PASS" : "FAIL")"
+        "\(value.formatted(digits: digits)) \(bound.rawValue) \(limit.formatted(digits: digits)) \(passed ? "PASS" : "FAIL")"
     }
 }

@@ -10,9 +10,7 @@ final class IdleConnections {
     var count: Int { descriptors.count }
 
     func open(_ count: Int, to server: ServerProcess) throws {
-        guard let port = server.port else {
-            throw BenchError.failed("\(server.server.name) listens on \(server.endpoint), which has no port to connect to")
-        }
+        let port = try server.port()
         for _ in 0..<count {
             descriptors.append(try IdleConnections.connect(port: port, source: descriptors.count / Self.connectionsPerSourceMax))
         }

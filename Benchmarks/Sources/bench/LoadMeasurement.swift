@@ -11,7 +11,7 @@ struct LoadMeasurement {
         let process = try ServerProcess(server, for: scenario, programs: programs, wrapper: serverWrapper)
         let before = try ProcessTimes.cpuMicroseconds(of: process)
         let report = try load.run(scenario, against: process, amount: amount)
-        try ProcessSockets.waitForClosing(of: process)
+        try ProcessDescriptors.waitForClosing(of: process)
         let after = try ProcessTimes.cpuMicroseconds(of: process)
         try process.end()
         return LoadRun(report: report, cpuMicroseconds: after - before)

@@ -64,7 +64,7 @@ struct MemoryCommand: ParsableCommand {
         try warmup.open(Self.warmupConnections, to: process)
         try warmup.exchangeByte()
         warmup.close()
-        try ProcessSockets.waitForClosing(of: process)
+        try ProcessDescriptors.waitForClosing(of: process)
 
         let before = try steadyResidentBytes(of: process)
         let idle = IdleConnections()
@@ -81,7 +81,7 @@ struct MemoryCommand: ParsableCommand {
     private func waitForConnections(to process: ServerProcess) throws {
         var accepted = 0
         let isThere = try waitUntil(atMost: 30, every: 0.05) {
-            accepted = try ProcessSockets.count(of: process) - process.socketsWhenReady
+            accepted = try ProcessDescriptors.sockets(of: process) - process.socketsWhenReady
             return accepted >= connections
         }
         guard isThere else {

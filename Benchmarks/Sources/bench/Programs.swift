@@ -6,7 +6,8 @@ struct CommonOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The twill to measure (default: the repository's .build/release/twill).", valueName: "path"))
     var twill: String?
 
-    @Option(help: ArgumentHelp("The folder of raw-epoll and textbook-bufferevent (default: bench's own).", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("The folder of raw-epoll, textbook-bufferevent and churn-client (default: bench's own).", valueName: "folder"))
     var peers: String?
 
     @Flag(help: "Report only: exit 0 even if a gate fails.")
@@ -28,11 +29,15 @@ struct Programs {
     let bufferEvent: String
 
     init(_ options: CommonOptions) throws {
-        let ownFolder = Programs.ownFolder
-        let peers = options.peers.map { URL(fileURLWithPath: $0) } ?? ownFolder
-        rawEpoll = try Programs.peer(.rawEpoll, in: peers)
-        bufferEvent = try Programs.peer(.bufferEvent, in: peers)
-        twill = try Programs.twill(at: options.twill, ownFolder: ownFolder)
+        let peers = Programs.peerFolder(options)
+        rawEpoll = try Programs.peer(Server.rawEpoll.name, in: peers)
+        bufferEvent = try Programs.peer(Server.bufferEvent.name, in: peers)
+        twill = try Programs.twill(at: options.twill, ownFolder: Programs.ownFolder)
+    }
+
+    /// The load generator of `bench churn`, which is where the peers are. No other measurement needs it.
+    static func churnClient(_ options: CommonOptions) throws -> String {
+        try peer("churn-client", in: peerFolder(options))
     }
 
     /// Copies of the programs in `folder`, without their debug information.
@@ -67,11 +72,15 @@ struct Programs {
         return executable.resolvingSymlinksInPath().deletingLastPathComponent()
     }
 
-    private static func peer(_ server: Server, in folder: URL) throws -> String {
-        let path = folder.appendingPathComponent(server.name).path
+    private static func peerFolder(_ options: CommonOptions) -> URL {
+        options.peers.map { URL(fileURLWithPath: $0) } ?? ownFolder
+    }
+
+    private static func peer(_ name: String, in folder: URL) throws -> String {
+        let path = folder.appendingPathComponent(name).path
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw BenchError.unavailable(
-                "there is no \(server.name) in \(folder.path); run `swift build -c release` in Benchmarks, or give its folder with --peers")
+                "there is no \(name) in \(folder.path); run `swift build -c release` in Benchmarks, or give its folder with --peers")
         }
         return path
     }

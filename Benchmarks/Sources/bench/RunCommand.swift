@@ -34,15 +34,8 @@ struct RunCommand: ParsableCommand {
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these scenarios, by name.", valueName: "name"))
     var scenario: [String] = []
 
-    @Option(help: ArgumentHelp("Also write every round to this file, as JSON.", valueName: "file"))
-    var json: String?
-
-    @Option(help: ArgumentHelp("The core that servers are pinned to.", valueName: "core"))
-    var serverCore = 0
-
-    @Option(help: ArgumentHelp("The core that the load tester is pinned to.", valueName: "core"))
-    var loadCore = 1
-
+    @OptionGroup var report: ReportOptions
+    @OptionGroup var cores: CoreOptions
     @OptionGroup var common: CommonOptions
 
     private static let warmupSeconds = 0.5
@@ -66,30 +59,19 @@ struct RunCommand: ParsableCommand {
             let known = Scenario.all.map(\.name).joined(separator: ", ")
             throw ValidationError("There is no scenario '\(name)'; give one or more of \(known).")
         }
-        let cores = ProcessInfo.processInfo.processorCount
-        for core in [serverCore, loadCore] where !(0..<cores).contains(core) {
-            throw ValidationError("There is no core \(core); give --server-core and --load-core from 0 to \(cores - 1).")
-        }
-        // Found out now rather than after six minutes.
-        if let json, !FileManager.default.isWritableFile(atPath: URL(fileURLWithPath: json).deletingLastPathComponent().path) {
-            throw ValidationError("--json \(json) is in a folder that can't be written to; give another path.")
-        }
-        guard serverCore != loadCore else {
-            throw ValidationError("--server-core and --load-core are both \(serverCore); give the load tester a core of its own.")
-        }
     }
 
     func run() throws {
         let programs = try Programs(common)
-        let taskset = try Tool.taskset.path()
+        let wrappers = try cores.wrappers()
         try DescriptorLimit.raise()
         let folder = try TemporaryFolder()
         defer { folder.remove() }
 
         let measurement = LoadMeasurement(
             programs: programs,
-            serverWrapper: [taskset, "-c", String(serverCore)],
-            load: LoadTester(twill: programs.twill, wrapper: [taskset, "-c", String(loadCore)], folder: folder),
+            serverWrapper: wrappers.server,
+            load: LoadTester(twill: programs.twill, wrapper: wrappers.load, folder: folder),
             amount: .seconds(duration, warmup: Self.warmupSeconds)
         )
         let scenarios = scenario.isEmpty ? Scenario.all : Scenario.all.filter { scenario.contains($0.name) }
@@ -101,7 +83,7 @@ struct RunCommand: ParsableCommand {
             print(result.description(rounds: rounds, duration: duration) + "\n")
             results.append(result)
         }
-        if let json { try RunReport(rounds: rounds, durationSeconds: duration, scenarios: results).write(to: json) }
+        try report.write(RunReport(rounds: rounds, durationSeconds: duration, scenarios: results))
         try common.judge(results.flatMap(\.gates))
     }
 

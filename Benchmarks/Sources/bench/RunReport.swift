@@ -1,22 +1,9 @@
-import Foundation
-
 /// What `bench run` found out: medians and gates as a table for people, every round as JSON for programs.
 struct RunReport: Codable {
     let rounds: Int
     let durationSeconds: Double
     var cpuClock = ProcessTimes.clockName
     let scenarios: [ScenarioResult]
-
-    func write(to path: String) throws {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        do {
-            try encoder.encode(self).write(to: URL(fileURLWithPath: path))
-        } catch {
-            throw BenchError.failed("couldn't write \(path): \(error.localizedDescription); give --json a path that can be written")
-        }
-    }
 }
 
 /// One scenario: the runs of each server, their medians, and the gates.

@@ -28,12 +28,15 @@ final class ServerProcess {
             throw BenchError.failed("\(server.name) \(what); `\(command.joined(separator: " "))`; \(child.lastWords)")
         }
         self.endpoint = endpoint
-        socketsWhenReady = try ProcessSockets.count(of: self)
+        socketsWhenReady = try ProcessDescriptors.sockets(of: self)
     }
 
     /// The port of the endpoint.
-    var port: UInt16? {
-        endpoint.split(separator: ":").last.flatMap { UInt16($0) }
+    func port() throws -> UInt16 {
+        guard let port = endpoint.split(separator: ":").last.flatMap({ UInt16($0) }) else {
+            throw BenchError.failed("\(server.name) listens on \(endpoint), which has no port to connect to")
+        }
+        return port
     }
 
     /// Fails where the server has ended by itself, which is the reason behind whatever else has failed.

@@ -1,5 +1,5 @@
 // What every peer does alike, so that the peers differ only in how they serve: the command line, the limit on
-// descriptors, the line that says they are ready, and how they give up.
+// descriptors, the line that says they are ready, and how they give up. The load generator shares what fits it.
 
 #ifndef PEER_H
 #define PEER_H
@@ -29,6 +29,12 @@ struct peer_options {
 // Reads `PROGRAM MODE [--port PORT] [--buffer BYTES]`. A bad option ends the process with a sentence and status 64.
 struct peer_options peer_options_parse(int argc, char **argv);
 
+// Remembers what the program is called, for its messages. peer_options_parse does it for the servers.
+void peer_set_program(const char *path);
+
+// The value of an option, as a number from min to max. Anything else, NULL too, ends the process with a sentence and status 64.
+unsigned long peer_number(const char *option, const char *text, unsigned long min, unsigned long max);
+
 // Raises the soft limit on open files to the hard one: the usual soft limit of 1024 is less than the connections measured.
 void peer_raise_descriptor_limit(void);
 
@@ -44,5 +50,8 @@ void peer_print_listening(int listener);
 
 // Ends the process with `PROGRAM: what: the system's words for errno` and status 1.
 _Noreturn void peer_fail(const char *what);
+
+// Ends the process with `PROGRAM: sentence` and status 64, for a command line that makes no sense.
+_Noreturn void peer_fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
