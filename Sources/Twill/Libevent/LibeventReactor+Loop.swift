@@ -57,6 +57,8 @@ extension LibeventReactor {
         released.removeAll()
         guard isShuttingDown else { return }
         isShuttingDown = false
+        // All of them have ended.
+        visits.removeAll()
         // libevent frees what was let go on its next turn only. After a crash there is nothing to free, and callbacks must not run.
         try? base.turn(waiting: false)
     }

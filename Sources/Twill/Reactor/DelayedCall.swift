@@ -34,7 +34,8 @@ public final class DelayedCall {
     #endif
     private var state = State.waiting
     private var body: (() throws -> Void)?
-    private var queue: TimerQueue?
+    /// A queue that goes lets its calls go first.
+    private unowned var queue: TimerQueue?
 
     /// When it is due. Twisted: `getTime`.
     public internal(set) var time: ReactorClock.Instant
@@ -90,7 +91,8 @@ public final class DelayedCall {
         try body()
     }
 
-    private func letGo() {
+    /// Ends the call with its queue, or because it was made or cancelled.
+    func letGo() {
         body = nil
         queue = nil
     }

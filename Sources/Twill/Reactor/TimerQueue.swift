@@ -23,6 +23,12 @@ package final class TimerQueue {
         self.clock = clock
     }
 
+    deinit {
+        for entry in heap {
+            entry.call.letGo()
+        }
+    }
+
     /// The earliest moment at which a call may be due; ``ReactorClock/Instant/never`` where there is none.
     package private(set) var nextTime = ReactorClock.Instant.never
 

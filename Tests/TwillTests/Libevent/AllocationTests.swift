@@ -49,7 +49,7 @@ struct AllocationTests {
         let pinger = Pinger(message)
         try withReactor { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { server() }, interface: "127.0.0.1")
-            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { pinger })
+            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { [weak pinger] _ in pinger })
         }
         return pinger
     }

@@ -45,7 +45,7 @@ struct ClientLossTests {
 
     @Test func theProtocolHearsFirstThenTheFactoryThenItStops() throws {
         let client = Recorder()
-        let outcome = try outcome(factory: RecordingClientFactory { client }, client: client)
+        let outcome = try outcome(factory: RecordingClientFactory { [weak client] _ in client }, client: client)
         #expect(outcome.story == ["protocol", "factory", "stop"])
         #expect(outcome.events == [.start, .startedConnecting, .lost(.done), .stop])
         #expect(client.events == [.made, .lost(.done)])
@@ -65,7 +65,7 @@ struct ClientLossTests {
     @Test func aProtocolThatThrowsWhenItIsMadeIsLostWithItsError() throws {
         let client = Recorder()
         client.whenMade = { _ in throw Refusal() }
-        let outcome = try outcome(serverCloses: false, factory: RecordingClientFactory { client }, client: client)
+        let outcome = try outcome(serverCloses: false, factory: RecordingClientFactory { [weak client] _ in client }, client: client)
         #expect(outcome.events == [.start, .startedConnecting, .lost(.failed), .stop])
         #expect(outcome.reason == .failed)
         #expect(outcome.reason?.underlying as? Refusal == Refusal())
@@ -74,9 +74,9 @@ struct ClientLossTests {
 
     @Test func aConnectorDisconnectsItsConnection() throws {
         let client = Recorder()
-        let factory = RecordingClientFactory { client }
+        let factory = RecordingClientFactory { [weak client] _ in client }
         let connectors = Shared(0)
-        factory.whenStarted = { connector in
+        factory.whenStarted = { [unowned client] connector in
             client.whenMade = { _ in
                 #expect(connector.state == .connected)
                 #expect(throws: ConnectorError.notConnecting) { try connector.stopConnecting() }

@@ -289,9 +289,10 @@ struct LibeventReactorTests {
         let port = try reactor.listenTCP(port: 0, factory: Factory { Twill::Protocol() }, interface: "127.0.0.1")
         let recorder = Recorder()
         recorder.whenMade = { $0.transport.reactor.stop() }
-        let factory = Stubborn { recorder }
+        let factory = Stubborn { [weak recorder] _ in recorder }
         try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory)
         try reactor.run(installSignalHandlers: false)
+        #expect(recorder.reason == .reactorStopped)
         #expect(factory.failures == [.cancelled])
         #expect(reactor.dialers.isEmpty)
     }

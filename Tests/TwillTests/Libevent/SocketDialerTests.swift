@@ -86,7 +86,7 @@ struct SocketDialerTests {
         let peer = try withReactor { reactor in
             let peer = Shared("")
             let port = try reactor.listenTCP(port: 0, factory: Factory { Recorder() }, interface: "127.0.0.1")
-            let factory = RecordingClientFactory { client }
+            let factory = RecordingClientFactory { [weak client] _ in client }
             client.whenMade = {
                 peer.value = $0.transport.peer.host
                 $0.transport.loseConnection()
@@ -118,7 +118,7 @@ struct SocketDialerTests {
             let port = try reactor.listenTCP(port: 0, factory: Factory { Recorder() }, interface: "127.0.0.1")
             factory.whenLost = { _, _ in reactor.stop() }
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory)
-            reactor.callLater(.seconds(2)) { reactor.stop() }
+            reactor.callLater(.seconds(2)) { [weak reactor] in reactor?.stop() }
         }
         #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
         #expect(log.entries.isEmpty)
@@ -184,7 +184,7 @@ struct SocketDialerTests {
     @Test func tryingAgainInsideAFailureReachesAServerThatCameMeanwhile() throws {
         let number = try closedPort()
         let client = Recorder()
-        let factory = RecordingClientFactory { client }
+        let factory = RecordingClientFactory { [weak client] _ in client }
         client.whenMade = { $0.transport.loseConnection() }
         let events = try events(of: factory) { reactor in
             factory.whenFailed = { connector, _ in

@@ -200,7 +200,8 @@ struct SocketListenerTests {
     @Test func aFactoryMayCloseItsPortWhileItServes() throws {
         let log = RecordedLog()
         try withReactor(log: log) { reactor in
-            var port: (any ListeningPort)?
+            // Weak, because the port knows its factory.
+            weak var port: (any ListeningPort)?
             let factory = Factory { () -> Recorder in
                 port?.stopListening()
                 let server = Recorder()

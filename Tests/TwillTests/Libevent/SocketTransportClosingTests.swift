@@ -183,15 +183,15 @@ struct SocketTransportClosingTests {
     @Test func stoppingTheReactorLosesEveryConnectionAndClosesItsSocket() throws {
         let log = RecordedLog()
         struct Refusal: Error {}
-        let servers = (0..<3).map { _ in Recorder() }
+        let servers = [Recorder(), Recorder(), Recorder()]
         // R11: one that throws keeps no other from being told.
         servers[0].whenLost = { _, _ in throw Refusal() }
         let clients = Shared<[RawSocket]>([])
         try withReactor(log: log) { reactor in
-            var waiting = servers[...]
+            var waiting = servers
             let factory = Factory { (_: Address) -> Twill::Protocol? in
                 if waiting.count == 1 { reactor.stop() }
-                return waiting.popFirst()
+                return waiting.isEmpty ? nil : waiting.removeFirst()
             }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             clients.value = try servers.map { _ in try RawSocket(connectedTo: port) }
@@ -209,7 +209,7 @@ struct SocketTransportClosingTests {
                 $0.transport.write("goodbye")
                 reactor.stop()
             }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             client.value = try RawSocket(connectedTo: port)
         }
         #expect(try client.value?.receiveToEnd() == Array("goodbye".utf8))

@@ -14,7 +14,8 @@ struct SocketTransportLingerTests {
             let left = Counter()
             func oneIsThrough() { if left.add() == 2 { reactor.afterTurns(3) { reactor.stop() } } }
             server.whenLost = { _, _ in oneIsThrough() }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1", options: options).number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1", options: options)
+                .number
             reactor.inBackground {
                 let socket = try RawSocket(connectedTo: port)
                 try client(socket)
@@ -125,7 +126,8 @@ struct SocketTransportLingerTests {
         }
         let isLost = Shared(false)
         try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1", options: options).number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1", options: options)
+                .number
             let client = try RawSocket(connectedTo: port)
             server.whenLost = { _, _ in
                 isLost.value = true
@@ -201,7 +203,7 @@ struct SocketTransportLingerTests {
     @Test func writingToAPeerThatIsGoneBreaksTheConnection() throws {
         let server = Recorder()
         try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             let client = try RawSocket(connectedTo: port)
             server.whenMade = { server in
                 client.reset()

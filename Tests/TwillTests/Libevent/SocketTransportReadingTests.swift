@@ -7,7 +7,7 @@ struct SocketTransportReadingTests {
     /// Serves one raw client of this same thread.
     private func withClient(_ server: Recorder, _ body: (LibeventReactor, RawSocket) throws -> Void) throws {
         try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             let client = try RawSocket(connectedTo: port)
             try body(reactor, client)
         }
@@ -18,7 +18,7 @@ struct SocketTransportReadingTests {
         let server = Recorder()
         try withReactor { reactor in
             server.whenLost = { _, _ in reactor.stop() }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: port)
                 try client.send(bytes)
@@ -75,7 +75,7 @@ struct SocketTransportReadingTests {
             $0.transport.resumeProducing()
         }
         try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
                 try client.send("never delivered")

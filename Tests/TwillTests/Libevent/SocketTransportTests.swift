@@ -12,7 +12,8 @@ struct SocketTransportTests {
         try withReactor(deadline: .seconds(60)) { reactor in
             let server = Recorder()
             server.whenMade = serve
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1", options: options).number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1", options: options)
+                .number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
                 while let go, !go.value { pauseThread(.milliseconds(1)) }
@@ -166,7 +167,8 @@ struct SocketTransportTests {
         options.waterMarks.limit = 1 << 20
         let server = Recorder()
         try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1", options: options).number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1", options: options)
+                .number
             let client = try RawSocket(connectedTo: port)
             server.whenMade = {
                 $0.transport.write([UInt8](repeating: 1, count: 32 << 20))

@@ -16,7 +16,7 @@ struct WriteStageTests {
     private func withClient(_ serve: @escaping (Recorder, RawSocket) throws -> Void) throws {
         try withReactor { reactor in
             let server = Recorder()
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             let client = try RawSocket(connectedTo: port)
             server.whenMade = { try serve($0, client) }
             server.whenLost = { _, _ in reactor.stop() }
@@ -76,13 +76,13 @@ struct WriteStageTests {
                     servers[1].transport.write("second")
                     reactor.callLater(.zero) {
                         for server in servers { server.transport.loseConnection() }
-                        reactor.afterTurns(3) { reactor.stop() }
+                        servers = []
                     }
                 }
                 return server
             }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
-            reactor.inBackground {
+            reactor.runClient {
                 let clients = try (0..<2).map { _ in try RawSocket(connectedTo: port) }
                 let texts = try clients.map { String(decoding: try $0.receiveToEnd(), as: UTF8.self) }
                 try #require(texts.sorted() == ["first", "second"])
@@ -97,7 +97,7 @@ struct WriteStageTests {
             server.whenData = { server in
                 for number in 0..<20 { server.transport.write("piece \(number % 10)\r\n") }
             }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
                 for _ in 0..<200 {
@@ -116,7 +116,7 @@ struct WriteStageTests {
                 reactor.callLater(.milliseconds(5)) { server.transport.write("timer ") }
             }
             let transports = ReactorBound(server)
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
                 try #require(client.receiveText(6) == "timer ")

@@ -4,7 +4,8 @@ import Testing
 @testable import Twill
 
 /// The three servers as programs see them that know nothing of Twill.
-@Suite("Clients that others wrote", .nothingLivesOn, .enabled(if: ServerProcess.tool != nil, "the tool twill was not built with these tests"))
+@Suite(
+    "Clients that others wrote", .nothingLivesOn, .enabled(if: ServerProcess.tool != nil, "the tool twill was not built with these tests"))
 struct ForeignPeerTests {
     /// A server, what is sent to it, and what comes back.
     struct Conversation: Sendable, CustomTestStringConvertible {

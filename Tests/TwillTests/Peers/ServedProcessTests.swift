@@ -2,7 +2,9 @@ import Testing
 
 @testable import Twill
 
-@Suite("A server in a process of its own", .nothingLivesOn, .enabled(if: ServerProcess.tool != nil, "the tool twill was not built with these tests"))
+@Suite(
+    "A server in a process of its own", .nothingLivesOn,
+    .enabled(if: ServerProcess.tool != nil, "the tool twill was not built with these tests"))
 struct ServedProcessTests {
     @Test func itStopsAtASignalWithStatusZero() throws {
         let server = try ServerProcess("echo")

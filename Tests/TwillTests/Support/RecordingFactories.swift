@@ -59,3 +59,18 @@ final class RecordingClientFactory: ClientFactory {
         whenStopped?()
     }
 }
+
+/// A factory that serves one connection with a protocol of the test's, and lets go of it: the protocol will hold its factory.
+final class OneConnectionFactory: Factory {
+    private var only: Protocol?
+
+    init(_ only: Protocol) {
+        self.only = only
+        super.init()
+    }
+
+    override func buildProtocol(_ address: Address) -> Protocol? {
+        defer { only = nil }
+        return only
+    }
+}
