@@ -50,8 +50,15 @@ final class RawSocket: Sendable {
         descriptor = socket(family, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         #endif
         guard descriptor >= 0 else { throw CallFailure("socket") }
+        setPatience(.seconds(20))
+    }
+
+    /// How long a call waits before it fails with EAGAIN.
+    func setPatience(_ duration: Duration) {
         // Two words are what a timeval is on 64-bit systems; which module shows its members to Swift differs from build to build.
-        var patience = (seconds: 20, microseconds: 0)
+        var patience = (
+            seconds: Int(duration.components.seconds), microseconds: Int(duration.components.attoseconds / 1_000_000_000_000)
+        )
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<(Int, Int)>.size))
         }
