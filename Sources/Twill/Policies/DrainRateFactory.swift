@@ -22,7 +22,10 @@ public final class DrainRateFactory: WrappingFactory {
     public let window: Duration
 
     /// Puts a least rate on the output of each connection of a factory.
+    ///
+    /// - Precondition: the window is longer than zero.
     public init(wrapping wrapped: Factory, bytesPerSecondMin: Int, window: Duration = .seconds(10)) {
+        precondition(window > .zero, "a rate is measured over some time, not over \(window): give a window of a few seconds")
         self.bytesPerSecondMin = bytesPerSecondMin
         self.window = window
         super.init(wrapping: wrapped)

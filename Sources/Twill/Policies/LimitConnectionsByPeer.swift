@@ -4,8 +4,8 @@
 /// try reactor.listenTCP(port: 8007, factory: LimitConnectionsByPeer(wrapping: Factory { Shout() }, connectionsMax: 20))
 /// ```
 ///
-/// A host is the peer's address without its port. Peers without one, those of UNIX sockets, are not limited. Behind a proxy that does not tell who
-/// its clients are, all of them are one host.
+/// A host is the peer's address without its port. Peers without one, those of UNIX sockets, are not limited. Behind a proxy that does not
+/// tell who its clients are, all of them are one host; and a peer with an IPv6 network of its own is as many hosts as it likes.
 ///
 /// Twisted: `LimitConnectionsByPeer`, which fails for every connection in 26.10.
 public final class LimitConnectionsByPeer: WrappingFactory {

@@ -28,8 +28,8 @@ open class TransportWrapper: Transport {
 
     /// Puts a transport over another one, which may have one such over it.
     ///
-    /// - Parameter onWrite: called with the number of bytes of each write that is taken, before it is handed on. It must not hold the
-    ///   policy that owns the protocol inside, or only weakly.
+    /// - Parameter onWrite: called with the number of bytes of each write that is taken, before it is handed on. It holds its policy
+    ///   weakly, because the policy holds the protocol, and the protocol this transport.
     public init(over inner: Transport, onWrite: @escaping (Int) -> Void = { _ in }) {
         self.inner = inner
         self.onWrite = onWrite

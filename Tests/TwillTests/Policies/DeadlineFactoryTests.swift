@@ -171,6 +171,29 @@ import Testing
         #expect(transport.reason?.deadline == .message(.seconds(10)))
     }
 
+    @Test func aRealPeerThatSaysNothingIsClosed() throws {
+        let lines = lines
+        let limit = Duration.milliseconds(100)
+        let lifetime = Shared(Duration.zero)
+        try withReactor { reactor in
+            var start = reactor.now
+            let factory = DeadlineFactory(
+                wrapping: Factory {
+                    start = reactor.now
+                    return lines
+                }, firstByte: limit)
+            let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
+            reactor.inBackground {
+                try RawSocket(connectedTo: port).expectEnd()
+            } then: {
+                lifetime.value = start.duration(to: reactor.now)
+                reactor.stop()
+            }
+        }
+        #expect(lines.reason?.deadline == .firstByte(limit))
+        #expect(lifetime.value >= limit)
+    }
+
     @Test func aProtocolThatKnowsNoMessagesHasNoDeadlineForThem() throws {
         let factory = DeadlineFactory(wrapping: Factory { Recorder() }, message: .seconds(10))
         let transport = try reactor.connection(to: factory)

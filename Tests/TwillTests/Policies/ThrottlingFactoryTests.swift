@@ -222,7 +222,10 @@ import Testing
             let recorder = Recorder()
             let producer = PieceProducer(of: recorder, pieces: count >> 14, streaming: streaming)
             let start = reactor.now
-            recorder.whenData = { try $0.transport.registerProducer(producer, streaming: streaming) }
+            recorder.whenData = {
+                try $0.transport.registerProducer(producer, streaming: streaming)
+                producer.push()
+            }
             let factory = ThrottlingFactory(wrapping: Factory { recorder }, bytesOutPerSecond: rate)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.inBackground {
@@ -250,10 +253,9 @@ private final class PieceProducer: Producer {
         self.recorder = recorder
         self.streaming = streaming
         left = pieces
-        if streaming { recorder.whenMade = { [weak self] _ in self?.push() } }
     }
 
-    private func push() {
+    func push() {
         guard streaming, mayWrite, left > 0 else { return }
         write()
         recorder.transport.callLater(.zero) { [weak self] in self?.push() }
