@@ -38,6 +38,17 @@ import Testing
         #expect(factory.connectionCount == 0)
     }
 
+    @Test func aPolicyThatSomebodyKeepsGivesItsPlaceBackAllTheSame() throws {
+        let factory = LimitTotalConnectionsFactory(wrapping: Factory { Recorder() }, connectionsMax: 1)
+        let handler = try #require(try factory.protocolForConnection(from: .unknown))
+        let transport = VirtualTransport(reactor)
+        transport.connect(handler)
+        #expect(factory.connectionCount == 1)
+        transport.lose()
+        #expect(factory.connectionCount == 0)
+        withExtendedLifetime(handler) {}
+    }
+
     @Test func noConnectionAtAllMayBeAllowed() throws {
         let factory = LimitTotalConnectionsFactory(wrapping: Factory { Recorder() }, connectionsMax: 0)
         #expect(try VirtualTransport(reactor, to: factory) == nil)

@@ -116,15 +116,20 @@ struct ProtocolTimeoutTests {
         #expect(patient.timeouts == 0)
     }
 
-    @Test func itDoesNotKeepTheProtocol() {
+    @Test func itDoesNotKeepTheProtocol() throws {
         weak var gone: Patient?
+        // A transport that nobody closes, and that does not keep the protocol either.
+        let transport = VirtualTransport(reactor)
+        transport.setState(.connected)
         do {
             let patient = Patient()
             gone = patient
-            patient.setTimeout(.seconds(10))
-            connected(patient).lose()
+            try patient.makeConnection(transport)
         }
         #expect(gone == nil)
+        #expect(reactor.delayedCalls.count == 1)
+        try reactor.advance(by: .seconds(10))
+        #expect(transport.state == .connected)
     }
 
     @Test func aSilentPeerOfARealConnectionIsClosed() throws {

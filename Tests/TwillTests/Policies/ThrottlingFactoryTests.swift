@@ -79,13 +79,17 @@ import Testing
     @Test func whatIsWrittenMeanwhileIsPaidForToo() throws {
         let factory = ThrottlingFactory(wrapping: inside, bytesOutPerSecond: 10)
         let (transport, recorder) = try connected(factory)
+        let pushing = RecordingProducer()
+        try recorder.transport.registerProducer(pushing, streaming: true)
         recorder.transport.write("01234567890123456789")
         try reactor.advance(by: .milliseconds(500))
         recorder.transport.write("0123456789")
         try reactor.advance(by: .seconds(1))
         #expect(transport.isPaused)
+        #expect(pushing.events == ["pause"])
         try reactor.advance(by: .milliseconds(500))
         #expect(!transport.isPaused)
+        #expect(pushing.events == ["pause", "resume"])
     }
 
     @Test func aProtocolsOwnPauseOutlastsIt() throws {

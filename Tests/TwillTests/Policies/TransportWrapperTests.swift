@@ -183,6 +183,19 @@ private final class LayeringFactory: WrappingFactory {
         #expect(late.events == ["stop"])
     }
 
+    @Test func oneThatLetsGoInTheMiddleOfACallIsNotCalledAgain() throws {
+        let producer = RecordingProducer()
+        try layer.registerProducer(producer, streaming: true)
+        let seenBelow = try #require(below.producer)
+        try seenBelow.pauseProducing()
+        producer.whenResumed = { [layer] in
+            layer.unregisterProducer()
+            layer.holdsProducer = true
+        }
+        try seenBelow.resumeProducing()
+        #expect(producer.events == ["pause", "resume"])
+    }
+
     @Test func theProducerIsLetGoOfWithTheConnection() throws {
         weak var gone: RecordingProducer?
         do {
