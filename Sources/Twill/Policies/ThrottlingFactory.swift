@@ -62,12 +62,13 @@ public final class ThrottlingFactory: WrappingFactory {
     /// Takes note of bytes that were received or are being sent.
     fileprivate func note(_ count: Int, of limit: Limit?, on reactor: any Reactor) {
         guard let limit else { return }
-        limit.bucket.take(count, at: reactor.now)
-        holdIfNeeded(limit, on: reactor)
+        let now = reactor.now
+        limit.bucket.take(count, at: now)
+        holdIfNeeded(limit, at: now, on: reactor)
     }
 
-    private func holdIfNeeded(_ limit: Limit, on reactor: any Reactor) {
-        guard !limit.isHolding, !isTellingAll, limit.bucket.debt(at: reactor.now) > .zero else { return }
+    private func holdIfNeeded(_ limit: Limit, at now: ReactorClock.Instant, on reactor: any Reactor) {
+        guard limit.bucket.isInDebt(at: now), !limit.isHolding, !isTellingAll else { return }
         limit.isHolding = true
         lookLater(limit, on: reactor)
         tellAll(on: reactor)
@@ -78,7 +79,7 @@ public final class ThrottlingFactory: WrappingFactory {
         reactor.callLater(pause) { [weak self, weak reactor] in
             guard let self, let reactor else { return }
             // Protocols may have written on.
-            guard limit.bucket.debt(at: reactor.now) == .zero else { return lookLater(limit, on: reactor) }
+            if limit.bucket.isInDebt(at: reactor.now) { return lookLater(limit, on: reactor) }
             limit.isHolding = false
             tellAll(on: reactor)
         }
@@ -89,8 +90,8 @@ public final class ThrottlingFactory: WrappingFactory {
         isTellingAll = true
         for connection in connections.values { tell(connection) }
         isTellingAll = false
-        if let input { holdIfNeeded(input, on: reactor) }
-        if let output { holdIfNeeded(output, on: reactor) }
+        if let input { holdIfNeeded(input, at: reactor.now, on: reactor) }
+        if let output { holdIfNeeded(output, at: reactor.now, on: reactor) }
     }
 
     private func tell(_ connection: ThrottledProtocol) {

@@ -25,6 +25,7 @@ public final class TimeoutFactory: WrappingFactory {
 
 private final class TimeoutProtocol: ProtocolWrapper {
     private let timeout: Duration
+    private var isReceiving = false
 
     init(wrapping wrapped: Protocol, timeout: Duration) {
         self.timeout = timeout
@@ -33,12 +34,19 @@ private final class TimeoutProtocol: ProtocolWrapper {
 
     override func connectionMade() throws {
         setTimeout(timeout)
-        try wrapped.makeConnection(TransportWrapper(over: transport) { [weak self] _ in self?.resetTimeout() })
+        try wrapped.makeConnection(TransportWrapper(over: transport) { [weak self] _ in self?.noteWrite() })
     }
 
     override func dataReceived(_ data: Span<UInt8>) throws {
-        resetTimeout()
+        isReceiving = true
         try super.dataReceived(data)
+        isReceiving = false
+        // Once, for the input and for what was written in answer to it.
+        resetTimeout()
+    }
+
+    private func noteWrite() {
+        if !isReceiving { resetTimeout() }
     }
 
     override func timeoutConnection() {

@@ -5,8 +5,9 @@
 ///
 /// Its state is one moment: `paidAt`, at which all that was taken is paid for. The bucket is full when that is a second ago or more.
 struct TokenBucket {
-    /// How much may be saved up, as the time in which it is earned.
-    private static let burst = Duration.seconds(1)
+    private static let nanosecondsPerSecond: Int64 = 1_000_000_000
+    /// The longest debt that is remembered, some 73 years, so that no sum of times can overflow.
+    private static let debtMax: Int64 = 1 << 61
 
     let tokensPerSecond: Int
     private var paidAt = ReactorClock.Instant(nanoseconds: .min)
@@ -21,11 +22,18 @@ struct TokenBucket {
 
     /// Takes tokens out, or makes a debt of them.
     mutating func take(_ count: Int, at now: ReactorClock.Instant) {
-        paidAt = max(paidAt, now.advanced(by: .zero - Self.burst)).advanced(by: .seconds(1) * count / tokensPerSecond)
+        // Plain numbers rather than durations, because every read and write of a throttled connection comes through here.
+        let price = Double(count) * Double(Self.nanosecondsPerSecond) / Double(tokensPerSecond)
+        let start = max(paidAt.nanoseconds, now.nanoseconds - Self.nanosecondsPerSecond)
+        let end = start + Int64(min(price.rounded(), Double(Self.debtMax)))
+        paidAt.nanoseconds = min(end, now.nanoseconds + Self.debtMax)
     }
+
+    /// Whether more was taken than was there.
+    func isInDebt(at now: ReactorClock.Instant) -> Bool { paidAt > now }
 
     /// How long it takes until the debt is paid; zero where there is none.
     func debt(at now: ReactorClock.Instant) -> Duration {
-        paidAt > now ? now.duration(to: paidAt) : .zero
+        isInDebt(at: now) ? now.duration(to: paidAt) : .zero
     }
 }
