@@ -92,6 +92,9 @@ open class FrameReceiver: Protocol, Producer {
         collectedBytes + lent.bytes(from: position) + queue
     }
 
+    /// The bytes of a frame whose end is still to come. Those that a pause holds back are not among them: nobody waits for the peer then.
+    open override var unfinishedByteCount: Int { collectedBytes.count }
+
     /// Takes those bytes away: they will not be delivered. Twisted: `clearLineBuffer`.
     public final func takeUnreadBytes() -> [UInt8] {
         let unread = takeCollected() + lent.bytes(from: position) + queue

@@ -28,6 +28,9 @@ open class Factory {
     /// How many ports and connectors use the factory now. Twisted: `numPorts`.
     public final private(set) var userCount = 0
 
+    /// Where the ports and connectors log; nil until the first of them has come.
+    final private(set) var logger: Logger?
+
     /// Whether starting and stopping are logged. Twisted: `noisy`.
     public final var isNoisy = false
 
@@ -63,6 +66,7 @@ open class Factory {
     ///
     /// Where `startFactory` throws, the factory stays unused.
     public final func doStart(logger: Logger? = nil) throws {
+        self.logger = logger ?? self.logger
         if userCount == 0 {
             if isNoisy { logger?.info("Starting factory \(type(of: self))") }
             try startFactory()
