@@ -171,6 +171,17 @@ import Testing
         #expect(transport.reason?.deadline == .message(.seconds(10)))
     }
 
+    @Test func theLengthOfANetstringBelongsToTheMessage() throws {
+        let transport = try reactor.connection(to: DeadlineFactory(wrapping: Factory { NetstringReceiver() }, message: .seconds(10)))
+        for digit in "12345" {
+            transport.say(String(digit))
+            try reactor.advance(by: .seconds(1))
+        }
+        #expect(transport.state == .connected)
+        try reactor.advance(by: .seconds(5))
+        #expect(transport.reason?.deadline == .message(.seconds(10)))
+    }
+
     @Test func aRealPeerThatSaysNothingIsClosed() throws {
         let lines = lines
         let limit = Duration.milliseconds(100)

@@ -33,9 +33,18 @@ import Testing
         #expect(lines.unfinishedByteCount == 0)
     }
 
-    @Test func aNetstringIsUnfinishedUntilItsCommaIsThere() throws {
+    @Test func whoChangesToRawBytesInTheMiddleOfALineDoesNotWaitForItsEnd() throws {
+        let lines = LineReceiver()
+        try lines.feed("half")
+        lines.setRawMode()
+        #expect(lines.unfinishedByteCount == 0)
+    }
+
+    @Test func aNetstringIsUnfinishedFromItsFirstDigitToItsComma() throws {
         let strings = NetstringReceiver()
-        for (chunk, count) in [("3:ab", 2), ("c", 3), (",", 0), ("1:a,3:a", 1)] {
+        for (chunk, count) in [
+            ("1", 1), ("2", 2), (":", 3), ("0123456789", 13), ("ab", 15), (",", 0), ("1:a,3:a", 3), ("bc,", 0), ("0:", 2),
+        ] {
             try strings.feed(chunk)
             #expect(strings.unfinishedByteCount == count)
         }
