@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct DeadlineFactoryTests {
+@Suite(.nothingLivesOn) struct DeadlineFactoryTests {
     /// Receives lines, and does what the test wants on each.
     private final class Lines: LineReceiver {
         private(set) var lines: [String] = []

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct DrainRateFactoryTests {
+@Suite(.nothingLivesOn) struct DrainRateFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let transport: VirtualTransport

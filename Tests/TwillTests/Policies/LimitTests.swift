@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct LimitTotalConnectionsFactoryTests {
+@Suite(.nothingLivesOn) struct LimitTotalConnectionsFactoryTests {
     private final class Busy: Twill::Protocol {
         override func connectionMade() {
             transport.write("busy")
@@ -68,9 +68,12 @@ import Testing
 
     @Test func realPeersThatAreTooManyHearWhy() throws {
         try withReactor { reactor in
-            let recorder = Recorder()
-            recorder.whenMade = { $0.transport.write("welcome") }
-            let factory = LimitTotalConnectionsFactory(wrapping: Factory { recorder }, connectionsMax: 1) { Busy() }
+            let welcome = Factory { () -> Recorder in
+                let recorder = Recorder()
+                recorder.whenMade = { $0.transport.write("welcome") }
+                return recorder
+            }
+            let factory = LimitTotalConnectionsFactory(wrapping: welcome, connectionsMax: 1) { Busy() }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let first = try RawSocket(connectedTo: port)
@@ -88,7 +91,7 @@ import Testing
     }
 }
 
-@Suite struct LimitConnectionsByPeerTests {
+@Suite(.nothingLivesOn) struct LimitConnectionsByPeerTests {
     private let reactor = VirtualReactor()
 
     private func address(_ host: String, port: UInt16) throws -> Address {

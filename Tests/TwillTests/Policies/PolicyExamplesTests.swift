@@ -63,7 +63,7 @@ private final class Metered: ProtocolWrapper {
     }
 }
 
-@Suite struct PolicyExamplesTests {
+@Suite(.nothingLivesOn) struct PolicyExamplesTests {
     private let reactor = VirtualReactor()
     private let shouts = Factory { Shout() }
 

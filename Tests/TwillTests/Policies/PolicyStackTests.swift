@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("Policies around policies")
+@Suite("Policies around policies", .nothingLivesOn)
 struct PolicyStackTests {
     /// Echoes lines, and is counted while it lives.
     private final class Lines: LineReceiver {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("A protocol's timeout")
+@Suite("A protocol's timeout", .nothingLivesOn)
 struct ProtocolTimeoutTests {
     private struct Bored: Error {}
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct ProtocolWrapperTests {
+@Suite(.nothingLivesOn) struct ProtocolWrapperTests {
     private final class HalfCloseable: Twill::Protocol, HalfCloseableProtocol {
         override var logPrefix: String { "half" }
         override var unfinishedByteCount: Int { 7 }

@@ -3,7 +3,7 @@ import Testing
 @testable import Twill
 
 // L1 of the catalogue, in a shorter time: clients that send a byte now and then and never end a line.
-@Suite struct SlowlorisTests {
+@Suite(.nothingLivesOn) struct SlowlorisTests {
     private static let deadline = Duration.seconds(3)
     private static let connectionCount = 500
 

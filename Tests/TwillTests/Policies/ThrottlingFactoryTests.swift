@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct ThrottlingFactoryTests {
+@Suite(.nothingLivesOn) struct ThrottlingFactoryTests {
     private let reactor = VirtualReactor()
 
     private func connected(_ factory: Factory) throws -> (VirtualTransport, Recorder) {

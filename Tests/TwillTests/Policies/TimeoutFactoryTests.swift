@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct TimeoutFactoryTests {
+@Suite(.nothingLivesOn) struct TimeoutFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
 

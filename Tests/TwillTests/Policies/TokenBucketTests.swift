@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct TokenBucketTests {
+@Suite(.nothingLivesOn) struct TokenBucketTests {
     private let start = ReactorClock.Instant(nanoseconds: 5_000_000_000)
 
     private func after(_ duration: Duration) -> ReactorClock.Instant { start.advanced(by: duration) }

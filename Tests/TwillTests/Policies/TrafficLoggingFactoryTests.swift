@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct TrafficLoggingFactoryTests {
+@Suite(.nothingLivesOn) struct TrafficLoggingFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let lines = Shared<[String]>([])

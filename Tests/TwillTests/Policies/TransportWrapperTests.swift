@@ -18,7 +18,7 @@ private final class LayeringFactory: WrappingFactory {
     override func wrap(_ handler: Twill::Protocol) -> ProtocolWrapper { Layer(wrapping: handler) }
 }
 
-@Suite struct TransportWrapperTests {
+@Suite(.nothingLivesOn) struct TransportWrapperTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let below: VirtualTransport

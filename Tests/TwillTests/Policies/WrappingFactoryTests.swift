@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite struct WrappingFactoryTests {
+@Suite(.nothingLivesOn) struct WrappingFactoryTests {
     private struct NoProtocol: Error {}
 
     @Test func theFactoryInsideStartsAndStopsWithIt() throws {

@@ -12,7 +12,7 @@ import Darwin
 #endif
 
 /// A forwarder between two of the system's own sockets.
-@Suite("PortForwardFactory")
+@Suite("PortForwardFactory", .nothingLivesOn)
 struct PortForwardTests {
     /// Which of the two ends of a forwarded connection something is about.
     enum End: CaseIterable, Sendable {

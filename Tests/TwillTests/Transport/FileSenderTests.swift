@@ -4,7 +4,7 @@ import Testing
 @testable import Twill
 
 /// Files sent over a connection. F1 to F6 are the cases of Twisted's own `FileSender`.
-@Suite("FileSender")
+@Suite("FileSender", .nothingLivesOn)
 struct FileSenderTests {
     private struct Failure: Error, Equatable {}
 
