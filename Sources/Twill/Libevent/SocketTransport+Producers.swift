@@ -108,6 +108,9 @@ extension SocketTransport {
             try call()
         } catch {
             callbackThrew(error, in: "producer.\(callback)")
+            // The connection closes now, and would wait in vain for one that failed.
+            stopProducer()
+            loop.visitLater(self)
         }
     }
 }
