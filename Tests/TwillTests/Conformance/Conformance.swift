@@ -14,7 +14,7 @@ import Darwin
 ///
 /// Each case is named after its promise and carries the number of its row in the catalogue of cases: T for closing and writing, P for flow control,
 /// K for connecting and listening, R for reactors.
-@Suite enum Conformance {}
+@Suite(.nothingLivesOn) enum Conformance {}
 
 extension Conformance {
     /// What a test's callbacks throw.
@@ -91,6 +91,14 @@ extension Conformance {
 }
 
 extension Reactor {
+    /// Makes a call on each turn, for as long as the reactor runs.
+    func everyTurn(_ call: @escaping () -> Void) {
+        callLater(.zero) { [unowned self] in
+            call()
+            everyTurn(call)
+        }
+    }
+
     /// Nothing is open, or waits, in a reactor that has stopped.
     func expectNothingOpen(sourceLocation: SourceLocation = #_sourceLocation) {
         let connections = statistics.connections

@@ -92,7 +92,7 @@ extension Conformance {
             let server = Wrapper()
             try withPair(on: kind, server: server) { pair in
                 pair.client.whenMade = { $0.transport.loseWriteConnection() }
-                server.wrapped.whenReadLost = { _ in server.transport.loseConnection() }
+                server.wrapped.whenReadLost = { [unowned server] _ in server.transport.loseConnection() }
             }
             #expect(server.wrapped.events == [.readLost])
         }

@@ -10,7 +10,7 @@ extension Conformance {
             _ port: any ListeningPort, _ reactor: any Reactor, on kind: StreamKind, _ client: Recorder, then: @escaping () -> Void
         ) throws {
             client.whenLost = { _, _ in reactor.afterTurns(3, then) }
-            _ = try kind.connect(reactor, to: port, factory: ClientFactory { client })
+            _ = try kind.connect(reactor, to: port, factory: ClientFactory { [weak client] _ in client })
         }
 
         @Test("T09: a factory that throws refuses the connection, and goes on serving", arguments: StreamKind.allCases)
@@ -62,12 +62,10 @@ extension Conformance {
             var served = 0
             try withReactor(on: kind) { reactor in
                 var perTurn = 0
-                func nextTurn() {
+                reactor.everyTurn {
                     mostPerTurn = max(mostPerTurn, perTurn)
                     perTurn = 0
-                    reactor.callLater(.zero, nextTurn)
                 }
-                reactor.callLater(.zero, nextTurn)
                 var binding = TCPBinding(port: 0, interface: "127.0.0.1")
                 binding.acceptsPerTurn = 4
                 let factory = Factory { () -> Recorder in
@@ -181,7 +179,8 @@ extension Conformance {
         func aFactoryMayCloseItsPort(on kind: StreamKind) throws {
             let client = Recorder()
             try withReactor(on: kind) { reactor in
-                var port: (any ListeningPort)?
+                // Weak, because the port knows its factory.
+                weak var port: (any ListeningPort)?
                 let factory = Factory { () -> Recorder in
                     port?.stopListening()
                     let server = Recorder()

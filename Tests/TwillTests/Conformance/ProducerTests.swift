@@ -32,8 +32,8 @@ extension Conformance {
                     transport.write([1])
                     transport.write([UInt8](repeating: 1, count: 100_000))
                     #expect(producer.calls == [.pause])
-                    producer.whenResumed = {
-                        #expect($0.transport.bufferedByteCount <= $0.transport.waterMarks.low)
+                    producer.whenResumed = { [unowned producer] _ in
+                        #expect(transport.bufferedByteCount <= transport.waterMarks.low)
                         #expect(pair.reactor.statistics.connections.pausedProducers == 0)
                         pair.reactor.when {
                             transport.bufferedByteCount == 0
@@ -220,6 +220,31 @@ extension Conformance {
             }
             #expect(producer?.calls == [])
             #expect(pair.client.text == "still there")
+        }
+
+        /// A protocol that is its own connection's producer: paused, it stops reading.
+        private final class OwnProducer: Recorder, Producer {
+            func pauseProducing() { transport.pauseProducing() }
+            func resumeProducing() { transport.resumeProducing() }
+            func stopProducing() {}
+        }
+
+        @Test("T04b: a connection that is its own producer is not waited for", arguments: StreamKind.allCases, [false, true])
+        func aConnectionThatIsItsOwnProducer(on kind: StreamKind, isProtocol: Bool) throws {
+            let server = OwnProducer()
+            let pair = try withPair(on: kind, server: server) { pair in
+                pair.client.whenMade = { $0.transport.write("echo") }
+                server.whenMade = { server in
+                    let producer: any Producer = if isProtocol, let server = server as? OwnProducer { server } else { server.transport }
+                    try server.transport.registerProducer(producer, streaming: true)
+                }
+                server.whenData = { server in
+                    server.transport.write(tooMuch)
+                    server.transport.loseConnection()
+                }
+            }
+            expectSame(pair.client.received, as: tooMuch)
+            #expect(server.events == [.made, .data("echo"), .lost(.done)])
         }
 
         /// How a connection with a producer ends.

@@ -201,11 +201,7 @@ extension Conformance {
             let canary = Recorder()
             try withReactor(on: kind) { reactor in
                 var turn = 0
-                func nextTurn() {
-                    turn += 1
-                    reactor.callLater(.zero, nextTurn)
-                }
-                reactor.callLater(.zero, nextTurn)
+                reactor.everyTurn { turn += 1 }
                 var calls = readers.map { _ in 0 }
                 for (number, reader) in readers.enumerated() {
                     let pair = try Pair(reactor, on: kind, client: reader, stopsReactor: false)

@@ -28,7 +28,8 @@ final class Pair {
         // The factory keeps the pair until the connection has ended.
         factory.whenLost = { [weak factory] _, _ in
             factory?.whenLost = nil
-            if stopsReactor { self.stopWhenBothAreLost() }
+            // A reactor that stops needs nobody to stop it.
+            if stopsReactor, self.client.reason != .reactorStopped { self.stopWhenBothAreLost() }
         }
     }
 

@@ -70,6 +70,11 @@ final class HalfCloseableRecorder: Recorder, HalfCloseableProtocol {
         events.append(.writeLost)
         try whenWriteLost?(self)
     }
+
+    override func connectionLost(_ reason: ConnectionLost) throws {
+        defer { (whenReadLost, whenWriteLost) = (nil, nil) }
+        try super.connectionLost(reason)
+    }
 }
 
 extension Array<UInt8> {

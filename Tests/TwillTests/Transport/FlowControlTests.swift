@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("When a producer is paused and resumed")
+@Suite("When a producer is paused and resumed", .nothingLivesOn)
 struct FlowControlTests {
     private final class Idle: Producer {
         func resumeProducing() {}

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite("The state of a stream connection")
+@Suite("The state of a stream connection", .nothingLivesOn)
 struct StreamStateTests {
     private typealias Event = StreamState.Event
     private typealias Phase = StreamState.Phase
