@@ -12,8 +12,8 @@ import Darwin
 
 /// The suite of what every stream connection and every reactor promises, run on each ``StreamKind``.
 ///
-/// Each case is named after its promise and carries the number of its row in the catalogue of cases: T for closing and writing, P for flow control,
-/// K for connecting and listening, R for reactors.
+/// Each case is named after its promise. Those that stand in the catalogue of cases carry the number of their row: T for closing and writing,
+/// P for flow control, K for connecting and listening, R for reactors.
 @Suite(.nothingLivesOn) enum Conformance {}
 
 extension Conformance {

@@ -34,7 +34,7 @@ extension Conformance {
             return port
         }
 
-        @Test("K01: a connection knows both of its ends", arguments: StreamKind.allCases)
+        @Test("a connection knows both of its ends", arguments: StreamKind.allCases)
         func bothEndsAreKnown(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.client.whenMade = { $0.transport.write("hello") }
@@ -280,7 +280,7 @@ extension Conformance {
             #expect(events.last == .stop)
         }
 
-        @Test("K02: what a client's factory throws is logged, and changes nothing", arguments: StreamKind.allCases)
+        @Test("what a client's factory throws is logged, and changes nothing", arguments: StreamKind.allCases)
         func whatAFactoryThrows(on kind: StreamKind) throws {
             let log = RecordedLog()
             let factory = RecordingClientFactory { Recorder() }

@@ -119,8 +119,7 @@ extension Conformance {
                     server.transport.write("d")
                     server.transport.loseConnection()
                 }
-                client.whenLost = { _, _ in }
-                pair.server.whenLost = { _, _ in client.transport.loseConnection() }
+                server.whenLost = { _, _ in client.transport.loseConnection() }
             }
             #expect(server.events == [.made, .writeLost, .data("still heard"), .lost(.done)])
             #expect(client.events == [.made, .data("a"), .readLost, .lost(.done)])

@@ -156,7 +156,7 @@ extension Conformance {
             #expect(log.count(containing: "Failing.stopFactory threw: Refusal(number: 0)") == 1)
         }
 
-        @Test("K09: a closed port refuses new connections and keeps the old ones", arguments: StreamKind.allCases)
+        @Test("a closed port refuses new connections and keeps the old ones", arguments: StreamKind.allCases)
         func aClosedPort(on kind: StreamKind) throws {
             let late = RecordingClientFactory { Recorder() }
             let pair = try withPair(on: kind) { pair in
@@ -175,7 +175,7 @@ extension Conformance {
             #expect(late.failure == .refused)
         }
 
-        @Test("K09: a factory may close its port while it serves", arguments: StreamKind.allCases)
+        @Test("a factory may close its port while it serves", arguments: StreamKind.allCases)
         func aFactoryMayCloseItsPort(on kind: StreamKind) throws {
             let client = Recorder()
             try withReactor(on: kind) { reactor in

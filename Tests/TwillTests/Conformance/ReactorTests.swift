@@ -30,7 +30,7 @@ extension Conformance {
     @Suite("The loop, however it waits")
     struct Looping {
         @Test(
-            "R07: each kind of loop waits in its own way",
+            "each kind of loop waits in its own way",
             arguments: [
                 (StreamKind.tcpOnPoll, "poll"), (.tcpOnSelect, "select"),
             ])
@@ -104,7 +104,7 @@ extension Conformance {
             }
         }
 
-        @Test("T13: a sleeping reactor hears of input, of room to write and of timers", arguments: StreamKind.allCases)
+        @Test("a sleeping reactor hears of input, of room to write and of timers", arguments: StreamKind.allCases)
         func aSleepingReactorHears(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in

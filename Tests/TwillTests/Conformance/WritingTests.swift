@@ -106,7 +106,7 @@ extension Conformance {
             }
         }
 
-        @Test("P12: bytes written in all sizes over many turns keep their order", arguments: StreamKind.allCases, UInt64(1)...3)
+        @Test("bytes written in all sizes over many turns keep their order", arguments: StreamKind.allCases, UInt64(1)...3)
         func writesOfAllSizesKeepTheOrder(on kind: StreamKind, seed: UInt64) throws {
             var generator = SeededGenerator(seed: seed)
             // Around the sizes where the way changes: the stage's capacity and the size that skips it.
@@ -137,7 +137,7 @@ extension Conformance {
             expectSame(pair.client.received, as: expected)
         }
 
-        @Test("P11: more unsent bytes than the limit abort the connection, with a reason of its own", arguments: StreamKind.allCases)
+        @Test("more unsent bytes than the limit abort the connection, with a reason of its own", arguments: StreamKind.allCases)
         func tooManyUnsentBytes(on kind: StreamKind) throws {
             var options = TransportOptions()
             options.waterMarks.limit = 1 << 20
@@ -152,7 +152,7 @@ extension Conformance {
             #expect(pair.client.reason == .lost)
         }
 
-        @Test("T15: what was written right before the stop still leaves", arguments: StreamKind.allCases)
+        @Test("what was written right before the stop still leaves", arguments: StreamKind.allCases)
         func whatWasWrittenBeforeTheStopLeaves(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = {
