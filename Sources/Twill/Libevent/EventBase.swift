@@ -22,7 +22,7 @@ final class EventBase {
         Logger(label: "twill.libevent").log(level: level, "\(text)")
     }
 
-    init() throws {
+    init(_ backend: LibeventReactor.Backend) throws {
         _ = Self.logsMessages
         guard let configuration = unsafe event_config_new() else {
             throw ReactorError.noEventBase(SystemError(call: "event_config_new"))
@@ -30,6 +30,10 @@ final class EventBase {
         defer { unsafe event_config_free(configuration) }
         let flags = EVENT_BASE_FLAG_IGNORE_ENV.rawValue | EVENT_BASE_FLAG_NO_CACHE_TIME.rawValue | EVENT_BASE_FLAG_NOLOCK.rawValue
         unsafe event_config_set_flag(configuration, CInt(flags))
+        for method in backend.preferredMethods {
+            // A failure to note the name means that memory is out, and then the base can't be made either.
+            unsafe event_config_avoid_method(configuration, method)
+        }
         guard let base = unsafe event_base_new_with_config(configuration) else {
             throw ReactorError.noEventBase(SystemError(call: "event_base_new_with_config"))
         }
@@ -38,6 +42,11 @@ final class EventBase {
 
     deinit {
         unsafe event_base_free(pointer)
+    }
+
+    /// How it waits, in libevent's words: `epoll` (`event_base_get_method`).
+    var method: String {
+        unsafe String(cString: event_base_get_method(pointer))
     }
 
     /// Runs the events that are ready, once; where `waiting` is set and none is, sleeps until one is.

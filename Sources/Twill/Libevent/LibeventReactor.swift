@@ -98,13 +98,18 @@ public final class LibeventReactor: Reactor {
     /// Makes a reactor; it runs when ``run(installSignalHandlers:)`` is called.
     ///
     /// - Throws: ``ReactorError/noEventBase(_:)`` where the system has no memory or descriptors left.
-    public init(logger: Logger = Logger(label: "twill"), threadPool: ThreadPool = ThreadPool()) throws {
+    public convenience init(logger: Logger = Logger(label: "twill"), threadPool: ThreadPool = ThreadPool()) throws {
+        try self.init(logger: logger, threadPool: threadPool, backend: .best)
+    }
+
+    /// Makes a reactor whose loop waits in a way of one's own choice.
+    package init(logger: Logger, threadPool: ThreadPool = ThreadPool(), backend: Backend) throws {
         _ = signal(SIGPIPE, SIG_IGN)
         self.logger = logger
         self.threadPool = threadPool
         clock = ReactorClock { MonotonicTime.now }
         timers = TimerQueue(clock: clock)
-        base = try EventBase()
+        base = try EventBase(backend)
         do throws(SystemError) {
             let wakeUp = try WakeUp()
             self.wakeUp = wakeUp

@@ -54,7 +54,7 @@ extension SocketTransport {
     func settle() {
         guard stream.phase != .lost else { return }
         loop.stage.flush(self)
-        apply(.settle(hasOutput: unsent != nil || flow?.producer != nil))
+        apply(.settle(hasOutput: unsent != nil || waitsForProducer))
     }
 
     /// The peer said that it will send no more.

@@ -51,6 +51,17 @@ extension SocketTransport {
         callProducer("stopProducing") { try producer.stopProducing() }
     }
 
+    /// Whether a producer may still have something to write. One that passes on what a connection receives has not, once that one closes: it
+    /// may be this same connection's.
+    var waitsForProducer: Bool {
+        switch flow?.producer {
+        case nil: false
+        case let source as Transport: source.state == .connected
+        case let receiver as Protocol: receiver.transport.state == .connected
+        default: true
+        }
+    }
+
     /// Whether a write is taken although not everybody may write: a producer is waited for. It counts as a sign of life.
     @inline(never)
     func takesProducersOutput() -> Bool {
@@ -77,7 +88,7 @@ extension SocketTransport {
 
     /// Everything that was written has left.
     func outputLeft() {
-        if flow?.producer != nil {
+        if waitsForProducer {
             if flow?.pulls == true { loop.visitLater(self) }
         } else {
             settle()
@@ -108,6 +119,9 @@ extension SocketTransport {
             try call()
         } catch {
             callbackThrew(error, in: "producer.\(callback)")
+            // The connection closes now, and would wait in vain for one that failed.
+            stopProducer()
+            loop.visitLater(self)
         }
     }
 }

@@ -26,7 +26,9 @@
 /// - Pausing and resuming alternate, a pause being first.
 /// - ``stopProducing()`` is called at most once, when the connection ends before the producer has unregistered, and before the protocol's
 ///   `connectionLost`. Nothing is called after it, nor after ``Transport/unregisterProducer()``.
-/// - An error thrown from any of them is logged and closes the connection, with the error in the reason.
+/// - A closing connection waits for its producer to unregister. Only a ``Transport``, or a ``Protocol``, whose own connection is closing is not
+///   waited for: it has nothing more to pass on. So an echo may be its own producer.
+/// - An error thrown from any of them is logged and closes the connection, with the error in the reason. The producer is stopped at once.
 ///
 /// Twisted: `IPushProducer` and `IPullProducer`.
 public protocol Producer: AnyObject {

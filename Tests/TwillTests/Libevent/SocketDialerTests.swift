@@ -4,8 +4,6 @@ import Testing
 
 @Suite("Connecting", .nothingLivesOn)
 struct SocketDialerTests {
-    private struct Refusal: Error {}
-
     /// A port on which nobody listens.
     private func closedPort() throws -> Int {
         let (listener, port) = try RawSocket.listener(backlog: 1)
@@ -24,36 +22,6 @@ struct SocketDialerTests {
         return factory.events
     }
 
-    @Test func aConnectionKnowsBothOfItsEnds() throws {
-        let pair = try withReactor { reactor in
-            let pair = try Pair(reactor)
-            pair.server.whenData = { server in
-                #expect(server.transport.peer == pair.client.transport.host)
-                #expect(server.transport.host == pair.client.transport.peer)
-                #expect(server.transport.host == pair.port.address)
-                #expect(server.transport.reactor === reactor)
-                #expect(server.transport.state == .connected)
-                server.transport.loseConnection()
-            }
-            pair.client.whenMade = { $0.transport.write("hello") }
-            return pair
-        }
-        #expect(pair.server.events == [.made, .data("hello"), .lost(.done)])
-        // It remembers them, though the socket is gone.
-        #expect(pair.server.transport.peer.host == "127.0.0.1")
-        #expect(pair.server.transport.state == .disconnected)
-    }
-
-    @Test func aRefusedConnectionIsToldToTheFactory() throws {
-        let port = try closedPort()
-        let factory = RecordingClientFactory { Recorder() }
-        let events = try events(of: factory) { try $0.connectTCP(host: "127.0.0.1", port: port, factory: factory) }
-        #expect(events == [.start, .startedConnecting, .failed(.refused), .stop])
-        #expect(factory.failure?.destination == "127.0.0.1:\(port)")
-        #expect(factory.failure?.description.contains("127.0.0.1:\(port)") == true)
-        #expect(factory.failure?.description.contains("refused") == true)
-    }
-
     @Test func aRefusedIPv6ConnectionIsNamedInBrackets() throws {
         let factory = RecordingClientFactory { Recorder() }
         let port = try closedPort()
@@ -70,14 +38,6 @@ struct SocketDialerTests {
             #expect(factory.events == [.start, .startedConnecting])
         }
         #expect(events == [.start, .startedConnecting, .failed(.failed), .stop])
-    }
-
-    @Test func aNameWithoutAnAddressIsUnknown() throws {
-        let factory = RecordingClientFactory { Recorder() }
-        let events = try events(of: factory) { try $0.connectTCP(host: "nonexistent.invalid", port: 80, factory: factory) }
-        #expect(events == [.start, .startedConnecting, .failed(.unknownHost), .stop])
-        #expect(factory.failure?.underlying is ResolveError)
-        #expect(factory.failure?.description.contains("nonexistent.invalid:80") == true)
     }
 
     @Test func aNameIsResolvedAndItsAddressesAreTriedInTurn() throws {
@@ -99,58 +59,7 @@ struct SocketDialerTests {
         #expect(peer.value == "127.0.0.1")
     }
 
-    @Test func stoppingAnAttemptFailsItOnALaterTurn() throws {
-        let port = try closedPort()
-        let factory = RecordingClientFactory { Recorder() }
-        let events = try events(of: factory) { reactor in
-            let connector = try reactor.connectTCP(host: "127.0.0.1", port: port, factory: factory)
-            try connector.stopConnecting()
-            #expect(factory.failure == nil)
-        }
-        #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
-    }
-
-    @Test func anAttemptMayBeStoppedAsSoonAsItHasStarted() throws {
-        let log = RecordedLog()
-        let factory = RecordingClientFactory { Recorder() }
-        factory.whenStarted = { try $0.stopConnecting() }
-        let events = try events(of: factory, log: log) { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { Recorder() }, interface: "127.0.0.1")
-            factory.whenLost = { _, _ in reactor.stop() }
-            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory)
-            reactor.callLater(.seconds(2)) { [weak reactor] in reactor?.stop() }
-        }
-        #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
-        #expect(log.entries.isEmpty)
-    }
-
     #if os(Linux)
-    @Test func anAttemptWithoutAnAnswerTimesOut() throws {
-        // A queue that is full makes the system drop what else comes; the peer never answers.
-        let (listener, port) = try RawSocket.listener(backlog: 0)
-        let first = try RawSocket(connectedTo: port)
-        let factory = RecordingClientFactory { Recorder() }
-        let start = ContinuousClock.now
-        let events = try events(of: factory) {
-            try $0.connectTCP(host: "127.0.0.1", port: port, factory: factory, timeout: .milliseconds(100))
-        }
-        withExtendedLifetime((listener, first)) {}
-        #expect(events == [.start, .startedConnecting, .failed(.timedOut), .stop])
-        #expect(ContinuousClock.now - start >= .milliseconds(100))
-    }
-
-    @Test func stoppingTheReactorCancelsAnAttempt() throws {
-        let (listener, port) = try RawSocket.listener(backlog: 0)
-        let first = try RawSocket(connectedTo: port)
-        let factory = RecordingClientFactory { Recorder() }
-        let events = try events(of: factory) { reactor in
-            try reactor.connectTCP(host: "127.0.0.1", port: port, factory: factory)
-            reactor.callLater(.milliseconds(20)) { reactor.stop() }
-        }
-        withExtendedLifetime((listener, first)) {}
-        #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
-    }
-
     @Test func theLocalAddressMayBeChosen() throws {
         let pair = try withReactor { reactor in
             let seen = Shared("")
@@ -195,23 +104,5 @@ struct SocketDialerTests {
         }
         #expect(events == [.start, .startedConnecting, .failed(.refused), .startedConnecting, .lost(.done), .stop])
         #expect(client.events == [.made, .lost(.done)])
-    }
-
-    @Test func tryingAgainInsideALossConnectsAgain() throws {
-        let factory = RecordingClientFactory { Recorder() }
-        let events = try events(of: factory) { reactor in
-            let server = Factory { () -> Recorder in
-                let server = Recorder()
-                server.whenMade = { $0.transport.loseConnection() }
-                return server
-            }
-            let port = try reactor.listenTCP(port: 0, factory: server, interface: "127.0.0.1")
-            factory.whenLost = { connector, _ in
-                if factory.events.count < 6 { try connector.connect() }
-            }
-            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory)
-        }
-        let life: [FactoryEvent] = [.startedConnecting, .lost(.done)]
-        #expect(events == [.start] + life + life + life + [.stop])
     }
 }

@@ -87,27 +87,6 @@ struct SocketListenerTests {
         }
     }
 
-    @Test func aFactoryOnTwoPortsStartsOnceAndStopsAfterTheLast() throws {
-        let factory = CountingFactory { Recorder() }
-        try withReactor { reactor in
-            let first = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
-            let second = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
-            #expect(factory.starts == 1)
-            reactor.callWhenRunning {
-                first.stopListening()
-                reactor.afterTurns(3) {
-                    #expect(factory.stops == 0)
-                    second.stopListening()
-                    second.stopListening()
-                    #expect(factory.stops == 0, "it is told on a later turn")
-                    factory.whenStopped = { reactor.afterTurns(3) { reactor.stop() } }
-                }
-            }
-        }
-        #expect(factory.starts == 1)
-        #expect(factory.stops == 1)
-    }
-
     @Test func aFactoryThatWillNotStartLeavesThePortFree() throws {
         final class Failing: Factory {
             override func startFactory() throws { throw Refusal() }
@@ -119,100 +98,6 @@ struct SocketListenerTests {
         #expect(throws: Refusal.self) { try reactor.listenTCP(port: number, factory: Failing(), interface: "127.0.0.1") }
         let again = try reactor.listenTCP(port: number, factory: greeting(), interface: "127.0.0.1")
         again.stopListening()
-    }
-
-    @Test func whatStopFactoryThrowsIsLogged() throws {
-        final class Failing: Factory {
-            override func stopFactory() throws { throw Refusal() }
-        }
-        let log = RecordedLog()
-        try withReactor(log: log) { reactor in
-            try reactor.listenTCP(port: 0, factory: Failing(), interface: "127.0.0.1")
-            reactor.callWhenRunning { reactor.stop() }
-        }
-        #expect(log.count(containing: "stopFactory threw: Refusal()") == 1)
-    }
-
-    @Test func aClosedPortRefusesNewConnectionsAndKeepsTheOldOnes() throws {
-        try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { EchoOnce() }, interface: "127.0.0.1")
-            let number = port.number
-            reactor.inBackground {
-                let client = try RawSocket(connectedTo: number)
-                // An answer shows that the connection was accepted.
-                try client.send("1")
-                try #require(client.receive(exactly: 1) == Array("1".utf8))
-                return client
-            } then: { client in
-                port.stopListening()
-                reactor.runClient {
-                    #expect(throws: CallFailure("connect", 111)) { _ = try RawSocket(connectedTo: number) }
-                    try client.send("2")
-                    try #require(client.receive(exactly: 1) == Array("2".utf8))
-                }
-            }
-        }
-    }
-
-    private final class EchoOnce: Twill::Protocol {
-        override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
-    }
-
-    @Test func moreConnectionsThanOneTurnAcceptsAreAllServed() throws {
-        try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: greeting(), interface: "127.0.0.1").number
-            reactor.runClient {
-                let clients = try (0..<300).map { _ in try RawSocket(connectedTo: port) }
-                for client in clients { try #require(client.receiveToEnd() == Array("hello".utf8)) }
-            }
-        }
-    }
-
-    @Test func aFactoryThatReturnsNilClosesTheConnection() throws {
-        try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: Factory { (_: Address) in nil }, interface: "127.0.0.1").number
-            reactor.runClient { try #require(RawSocket(connectedTo: port).receiveToEnd() == []) }
-        }
-    }
-
-    @Test func aFactoryThatThrowsClosesTheConnectionAndGoesOnServing() throws {
-        let log = RecordedLog()
-        let count = Counter()
-        try withReactor(log: log) { reactor in
-            let factory = Factory { () throws -> Twill::Protocol in
-                if count.add() == 1 { throw Refusal() }
-                let server = Recorder()
-                server.whenMade = {
-                    $0.transport.write("hello")
-                    $0.transport.loseConnection()
-                }
-                return server
-            }
-            let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
-            reactor.runClient {
-                try #require(RawSocket(connectedTo: port).receiveToEnd() == [])
-                try #require(RawSocket(connectedTo: port).receiveToEnd() == Array("hello".utf8))
-            }
-        }
-        #expect(log.count(containing: "buildProtocol threw: Refusal()") == 1)
-    }
-
-    @Test func aFactoryMayCloseItsPortWhileItServes() throws {
-        let log = RecordedLog()
-        try withReactor(log: log) { reactor in
-            // Weak, because the port knows its factory.
-            weak var port: (any ListeningPort)?
-            let factory = Factory { () -> Recorder in
-                port?.stopListening()
-                let server = Recorder()
-                server.whenMade = { $0.transport.loseConnection() }
-                return server
-            }
-            port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
-            let number = port?.number ?? 0
-            reactor.runClient { try #require(RawSocket(connectedTo: number).receiveToEnd() == []) }
-        }
-        #expect(log.entries.isEmpty)
     }
 
     @Test func aStoppedReactorsPortsAreFree() throws {

@@ -71,48 +71,6 @@ struct SocketTransportTests {
         #expect(received.count == expected.value.count)
     }
 
-    @Test func sixtyMegabytesAndOneByteMoreArriveBeforeTheClose() throws {
-        var options = TransportOptions()
-        options.waterMarks.limit = 64 << 20
-        // 251 is prime, so that no piece of a power of two looks like its neighbour.
-        let block = [UInt8]((0..<251 * 251).map { UInt8($0 % 251) })
-        var large: [UInt8] = []
-        while large.count < 60_000_000 { large += block }
-        let received = try output(options: options) { server in
-            server.transport.write(large)
-            server.transport.write([0x21])
-            server.transport.loseConnection()
-        }
-        #expect(received.count == large.count + 1)
-        let isEqual = received == large + [0x21]
-        #expect(isEqual)
-    }
-
-    @Test(arguments: UInt64(1)...6)
-    func writesOfAllSizesOverManyTurnsKeepTheOrder(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
-        // Around the sizes where the way changes: the stage's capacity and the size that skips it.
-        let sizes = (0..<200).map { _ in
-            [1, 64, 1_000, 32_767, 32_768, 65_535, 65_536, 65_537, 200_000].randomElement(using: &generator) ?? 1
-        }
-        let expected = Shared<[UInt8]>([])
-        let received = try output { server in
-            var left = sizes[...]
-            func writeSome() {
-                for size in left.prefix(10) {
-                    let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: left.count &* 31 &+ size), count: size)
-                    expected.value += bytes
-                    if size % 2 == 0 { server.transport.write(bytes) } else { server.transport.write(SharedBytes(bytes)) }
-                }
-                left = left.dropFirst(10)
-                if left.isEmpty { server.transport.loseConnection() } else { server.transport.reactor.callLater(.zero, writeSome) }
-            }
-            writeSome()
-        }
-        let isEqual = received == expected.value
-        #expect(isEqual, "seed \(seed)")
-    }
-
     @Test func oneCallbackMayWriteToManyConnectionsInTurn() throws {
         let count = 5
         let texts = Shared<[String]>([])
@@ -160,27 +118,6 @@ struct SocketTransportTests {
                 }
             }
         }
-    }
-
-    @Test func tooManyUnsentBytesAbortTheConnection() throws {
-        var options = TransportOptions()
-        options.waterMarks.limit = 1 << 20
-        let server = Recorder()
-        try withReactor { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1", options: options)
-                .number
-            let client = try RawSocket(connectedTo: port)
-            server.whenMade = {
-                $0.transport.write([UInt8](repeating: 1, count: 32 << 20))
-                #expect($0.reason == nil, "the loss is told on a later turn")
-                $0.transport.write("dropped")
-            }
-            server.whenLost = { _, _ in
-                client.close()
-                reactor.afterTurns(3) { reactor.stop() }
-            }
-        }
-        #expect(server.events == [.made, .lost(.unsentLimit)])
     }
 
     @Test func asManyUnsentBytesAsTheLimitAllowsAreSent() throws {

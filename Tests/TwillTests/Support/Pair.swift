@@ -1,41 +1,45 @@
 @testable import Twill
 
-/// A server's and a client's recorder on one reactor, to be joined by a real connection; the reactor stops when both were told of its loss.
+/// A server's and a client's recorder on one reactor, to be joined by a real connection. Unless told otherwise, the reactor
+/// stops when both were told of its loss.
 final class Pair {
-    let server = Recorder()
-    let client = Recorder()
+    let server: Recorder
+    let client: Recorder
     let port: any ListeningPort
-    let reactor: LibeventReactor
-    private let clientFactory: RecordingClientFactory
+    let connector: Connector
+    let reactor: any Reactor
 
     init(
-        _ reactor: LibeventReactor, serverOptions: TransportOptions = TransportOptions(),
-        clientOptions: TransportOptions = TransportOptions()
+        _ reactor: any Reactor, on kind: StreamKind = .tcp, server: Recorder = Recorder(), client: Recorder = Recorder(),
+        serverOptions: TransportOptions = TransportOptions(), clientOptions: TransportOptions = TransportOptions(),
+        stopsReactor: Bool = true
     ) throws {
         self.reactor = reactor
-        let server = server
-        let client = client
+        self.server = server
+        self.client = client
         // Weak, because a protocol knows its factory: the pair keeps both.
-        clientFactory = RecordingClientFactory { [weak client] _ in client }
-        port = try reactor.listenTCP(
-            port: 0, factory: Factory { [weak server] _ in server }, interface: "127.0.0.1", options: serverOptions)
-        clientFactory.whenFailed = { _, reason in
+        let factory = RecordingClientFactory { [weak client] _ in client }
+        port = try kind.listen(reactor, factory: Factory { [weak server] _ in server }, options: serverOptions)
+        connector = try kind.connect(reactor, to: port, factory: factory, options: clientOptions)
+        factory.whenFailed = { _, reason in
             reactor.stop()
             throw reason
         }
         // The factory keeps the pair until the connection has ended.
-        clientFactory.whenLost = { _, _ in self.stopWhenBothAreLost() }
-        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: clientFactory, options: clientOptions)
+        factory.whenLost = { [weak factory] _, _ in
+            factory?.whenLost = nil
+            // A reactor that stops needs nobody to stop it.
+            if stopsReactor, self.client.reason != .reactorStopped { self.stopWhenBothAreLost() }
+        }
     }
 
     private func stopWhenBothAreLost() {
-        guard server.lossCount > 0, client.lossCount > 0 else {
-            reactor.callLater(.milliseconds(1)) { self.stopWhenBothAreLost() }
-            return
+        reactor.when {
+            self.server.lossCount > 0 && self.client.lossCount > 0
+        } then: {
+            // A few turns more, in which a second loss would show.
+            self.reactor.afterTurns(3) { self.reactor.stop() }
         }
-        clientFactory.whenLost = nil
-        // A few turns more, in which a second loss would show.
-        reactor.afterTurns(3) { self.reactor.stop() }
     }
 }
 

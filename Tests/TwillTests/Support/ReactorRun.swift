@@ -26,16 +26,6 @@ func withReactor<Outcome>(
 }
 
 extension LibeventReactor {
-    /// Runs until stopped, at most to the deadline, which is recorded as an issue.
-    func runToStop(deadline: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation) throws {
-        let alarm = callLater(deadline) { [unowned self] in
-            Issue.record("the reactor was not stopped within \(deadline)", sourceLocation: sourceLocation)
-            stop()
-        }
-        defer { if alarm.isActive { try? alarm.cancel() } }
-        try run(installSignalHandlers: false)
-    }
-
     /// Runs blocking work, a raw client for example, on another thread; `then` gets its result on the reactor's.
     /// An error is recorded. Inside, `try #require` is the way to expect things: what `#expect` finds there belongs to no test.
     func inBackground<Value: Sendable>(
@@ -52,14 +42,30 @@ extension LibeventReactor {
     func runClient(sourceLocation: SourceLocation = #_sourceLocation, _ work: @escaping @Sendable () throws -> Void) {
         inBackground(sourceLocation: sourceLocation, work) { [unowned self] _ in stop() }
     }
-
 }
 
 extension Reactor {
+    /// Runs until stopped, at most to the deadline, which is recorded as an issue.
+    func runToStop(deadline: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let alarm = callLater(deadline) { [unowned self] in
+            Issue.record("the reactor was not stopped within \(deadline)", sourceLocation: sourceLocation)
+            stop()
+        }
+        defer { if alarm.isActive { try? alarm.cancel() } }
+        try run(installSignalHandlers: false)
+    }
+
     /// Makes a call after so many turns of the loop.
     func afterTurns(_ count: Int, _ call: @escaping () throws -> Void) {
         callLater(.zero) { [unowned self] in
             if count <= 1 { try call() } else { afterTurns(count - 1, call) }
+        }
+    }
+
+    /// Makes a call as soon as something holds; it is looked at once a millisecond.
+    func when(_ holds: @escaping () -> Bool, then call: @escaping () throws -> Void) {
+        callLater(.milliseconds(1)) { [unowned self] in
+            if holds() { try call() } else { when(holds, then: call) }
         }
     }
 }

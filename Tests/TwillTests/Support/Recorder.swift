@@ -4,33 +4,35 @@
 enum ProtocolEvent: Equatable {
     case made
     case data(String)
+    case readLost
+    case writeLost
     case lost(ConnectionLost)
 }
 
 /// A protocol that notes what it is told, and does what the test hung on each event.
-final class Recorder: Protocol {
-    private(set) var events: [ProtocolEvent] = []
-    private(set) var received: [UInt8] = []
+class Recorder: Protocol {
+    fileprivate(set) final var events: [ProtocolEvent] = []
+    private(set) final var received: [UInt8] = []
     /// How many times input came, and in what sizes.
-    private(set) var pieces: [Int] = []
+    private(set) final var pieces: [Int] = []
 
-    var whenMade: ((Recorder) throws -> Void)?
-    var whenData: ((Recorder) throws -> Void)?
-    var whenLost: ((Recorder, ConnectionLost) throws -> Void)?
+    final var whenMade: ((Recorder) throws -> Void)?
+    final var whenData: ((Recorder) throws -> Void)?
+    final var whenLost: ((Recorder, ConnectionLost) throws -> Void)?
 
     /// What `connectionLost` was told, the last time it was called.
-    var reason: ConnectionLost? {
+    final var reason: ConnectionLost? {
         for case .lost(let reason) in events.reversed() { return reason }
         return nil
     }
 
     /// How many times `connectionLost` was called.
-    var lossCount: Int {
+    final var lossCount: Int {
         events.count { if case .lost = $0 { true } else { false } }
     }
 
     /// What arrived, as text.
-    var text: String { String(decoding: received, as: UTF8.self) }
+    final var text: String { String(decoding: received, as: UTF8.self) }
 
     override func connectionMade() throws {
         events.append(.made)
@@ -51,6 +53,27 @@ final class Recorder: Protocol {
         // What a test hung here may hold the recorder.
         defer { (whenMade, whenData, whenLost) = (nil, nil, nil) }
         try whenLost?(self, reason)
+    }
+}
+
+/// A recorder that goes on when one half of its connection has closed.
+final class HalfCloseableRecorder: Recorder, HalfCloseableProtocol {
+    var whenReadLost: ((HalfCloseableRecorder) throws -> Void)?
+    var whenWriteLost: ((HalfCloseableRecorder) throws -> Void)?
+
+    func readConnectionLost() throws {
+        events.append(.readLost)
+        try whenReadLost?(self)
+    }
+
+    func writeConnectionLost() throws {
+        events.append(.writeLost)
+        try whenWriteLost?(self)
+    }
+
+    override func connectionLost(_ reason: ConnectionLost) throws {
+        defer { (whenReadLost, whenWriteLost) = (nil, nil) }
+        try super.connectionLost(reason)
     }
 }
 
