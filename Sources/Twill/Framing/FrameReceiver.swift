@@ -143,6 +143,9 @@ open class FrameReceiver: Protocol, Producer {
         currentTransport?.loseConnection()
     }
 
+    /// Whether frames may still be delivered, which a receiver that is a producer would pass on.
+    public final var hasMore: Bool { !isOver && isOpen }
+
     /// Delivers nothing more, and closes the connection for a reason that says how the peer broke the rules.
     final func reject(_ error: FramingError) {
         isOver = true

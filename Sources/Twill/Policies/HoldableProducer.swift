@@ -38,6 +38,8 @@ final class HoldableProducer: Producer {
         try producer.stopProducing()
     }
 
+    var hasMore: Bool { producer.hasMore }
+
     /// Holds it back, or lets it go on.
     func setHeld(_ isHeld: Bool) throws {
         self.isHeld = isHeld

@@ -132,6 +132,9 @@ open class Transport: Producer {
         loseConnection()
     }
 
+    /// Whether input may still be delivered, which a transport that is another one's producer would pass on.
+    public final var hasMore: Bool { state == .connected }
+
     /// Registers who will write more than fits into memory at once; see ``Producer``.
     ///
     /// A pull producer is called before this returns. Where the connection is closing already the producer is only told to stop.
