@@ -29,6 +29,9 @@ open class WrappingFactory: ClientFactory {
         ProtocolWrapper(wrapping: handler)
     }
 
+    /// What the factory inside is called: log lines name that one.
+    open override var logPrefix: String { wrapped.logPrefix }
+
     /// Asks the factory inside for a protocol and wraps it.
     open override func buildProtocol(_ address: Address) throws -> Protocol? {
         try wrapped.protocolForConnection(from: address).map(wrap)

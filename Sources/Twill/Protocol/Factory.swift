@@ -34,6 +34,9 @@ open class Factory {
     /// Whether starting and stopping are logged. Twisted: `noisy`.
     public final var isNoisy = false
 
+    /// How log lines name this factory; its type unless overridden. Twisted: `logPrefix`.
+    open var logPrefix: String { "\(type(of: self))" }
+
     /// Makes a factory whose subclass overrides ``buildProtocol(_:)``.
     public init() {
         makeProtocol = nil
@@ -68,7 +71,7 @@ open class Factory {
     public final func doStart(logger: Logger? = nil) throws {
         self.logger = logger ?? self.logger
         if userCount == 0 {
-            if isNoisy { logger?.info("Starting factory \(type(of: self))") }
+            if isNoisy { logger?.info("Starting factory \(logPrefix)") }
             try startFactory()
         }
         userCount += 1
@@ -79,7 +82,7 @@ open class Factory {
         guard userCount > 0 else { return }
         userCount -= 1
         if userCount == 0 {
-            if isNoisy { logger?.info("Stopping factory \(type(of: self))") }
+            if isNoisy { logger?.info("Stopping factory \(logPrefix)") }
             try stopFactory()
         }
     }

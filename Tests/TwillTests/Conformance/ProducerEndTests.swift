@@ -100,6 +100,7 @@ extension Conformance {
             func pauseProducing() { transport.pauseProducing() }
             func resumeProducing() { transport.resumeProducing() }
             func stopProducing() {}
+            var hasMore: Bool { transport.state == .connected }
         }
 
         @Test("T04b: a connection that is its own producer is not waited for", arguments: StreamKind.allCases, [false, true])
