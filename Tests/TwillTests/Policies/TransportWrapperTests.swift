@@ -264,7 +264,8 @@ private final class LayeringFactory: WrappingFactory {
                 checked = true
                 layer.callLater(.zero) { reactor.stop() }
             }
-            let port = try reactor.listenTCP(port: 0, factory: LayeringFactory(wrapping: OneConnectionFactory(recorder)), interface: "127.0.0.1")
+            let port = try reactor.listenTCP(
+                port: 0, factory: LayeringFactory(wrapping: OneConnectionFactory(recorder)), interface: "127.0.0.1")
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { Recorder() })
         }
         #expect(checked)

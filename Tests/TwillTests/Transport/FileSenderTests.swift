@@ -148,6 +148,8 @@ struct FileSenderTests {
         #expect(gone != nil)
         try producer.stopProducing()
         #expect(gone == nil, "the source is let go, although the producer lives")
+        // As every transport does after the stop.
+        transport.unregisterProducer()
         let result = try #require(outcome())
         #expect(throws: FileSenderError.connectionEnded(sentBytes: 32_768)) { try result.get() }
         // Nothing happens on a call too much.
@@ -335,7 +337,8 @@ struct FileSenderTests {
             // So that the system can't take the whole file in.
             var options = TransportOptions()
             options.sendBufferBytes = 64 << 10
-            let files = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(sender), interface: "127.0.0.1", options: options).number
+            let files = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(sender), interface: "127.0.0.1", options: options)
+                .number
             let echo = Factory { () -> Recorder in
                 let echo = Recorder()
                 echo.whenData = { echo in
