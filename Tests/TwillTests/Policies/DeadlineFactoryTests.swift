@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct DeadlineFactoryTests {
+@Suite(.nothingLivesOn) final class DeadlineFactoryTests {
     /// Receives lines, and does what the test wants on each.
     private final class Lines: LineReceiver {
         private(set) var lines: [String] = []
@@ -20,8 +20,10 @@ import Testing
     private let reactor = VirtualReactor()
     private let lines = Lines()
 
+    deinit { reactor.end() }
+
     private func connected(firstByte: Duration? = nil, message: Duration? = .seconds(10)) throws -> VirtualTransport {
-        let factory = DeadlineFactory(wrapping: Factory { [lines] in lines }, firstByte: firstByte, message: message)
+        let factory = DeadlineFactory(wrapping: OneConnectionFactory(lines), firstByte: firstByte, message: message)
         return try reactor.connection(to: factory)
     }
 
@@ -189,7 +191,7 @@ import Testing
         try withReactor { reactor in
             var start = reactor.now
             let factory = DeadlineFactory(
-                wrapping: Factory {
+                wrapping: Factory { [weak lines] _ in
                     start = reactor.now
                     return lines
                 }, firstByte: limit)

@@ -2,17 +2,19 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct DrainRateFactoryTests {
+@Suite(.nothingLivesOn) final class DrainRateFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let transport: VirtualTransport
 
     init() throws {
         // At least 100 bytes in ten seconds.
-        let factory = DrainRateFactory(wrapping: Factory { [recorder] in recorder }, bytesPerSecondMin: 10)
+        let factory = DrainRateFactory(wrapping: OneConnectionFactory(recorder), bytesPerSecondMin: 10)
         transport = try reactor.connection(to: factory)
         transport.room = 0
     }
+
+    deinit { reactor.end() }
 
     private func write(_ count: Int) {
         recorder.transport.write([UInt8](repeating: UInt8(ascii: "."), count: count))
@@ -106,7 +108,7 @@ import Testing
                 lifetime.value = start.duration(to: reactor.now)
                 reactor.stop()
             }
-            let factory = DrainRateFactory(wrapping: Factory { recorder }, bytesPerSecondMin: 1 << 20, window: window)
+            let factory = DrainRateFactory(wrapping: OneConnectionFactory(recorder), bytesPerSecondMin: 1 << 20, window: window)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             let client = try RawSocket(connectedTo: port, receiveBufferBytes: 4096)
             try client.send("go")
@@ -126,7 +128,7 @@ import Testing
             $0.transport.loseConnection()
         }
         try withReactor { reactor in
-            let factory = DrainRateFactory(wrapping: Factory { recorder }, bytesPerSecondMin: 1000, window: .milliseconds(100))
+            let factory = DrainRateFactory(wrapping: OneConnectionFactory(recorder), bytesPerSecondMin: 1000, window: .milliseconds(100))
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port, receiveBufferBytes: 4096)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct LimitTotalConnectionsFactoryTests {
+@Suite(.nothingLivesOn) final class LimitTotalConnectionsFactoryTests {
     private final class Busy: Twill::Protocol {
         override func connectionMade() {
             transport.write("busy")
@@ -11,6 +11,8 @@ import Testing
     }
 
     private let reactor = VirtualReactor()
+
+    deinit { reactor.end() }
 
     @Test func oneTooManyIsRefusedUntilAnotherHasEnded() throws {
         let factory = LimitTotalConnectionsFactory(wrapping: Factory { Recorder() }, connectionsMax: 2)
@@ -91,8 +93,10 @@ import Testing
     }
 }
 
-@Suite(.nothingLivesOn) struct LimitConnectionsByPeerTests {
+@Suite(.nothingLivesOn) final class LimitConnectionsByPeerTests {
     private let reactor = VirtualReactor()
+
+    deinit { reactor.end() }
 
     private func address(_ host: String, port: UInt16) throws -> Address {
         try #require(Address(host: host, port: port))

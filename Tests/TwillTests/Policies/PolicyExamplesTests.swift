@@ -63,9 +63,11 @@ private final class Metered: ProtocolWrapper {
     }
 }
 
-@Suite(.nothingLivesOn) struct PolicyExamplesTests {
+@Suite(.nothingLivesOn) final class PolicyExamplesTests {
     private let reactor = VirtualReactor()
     private let shouts = Factory { Shout() }
+
+    deinit { reactor.end() }
 
     @Test func thePatientOneSaysGoodBye() throws {
         let transport = try reactor.connection(to: Factory { Patient() })

@@ -4,7 +4,7 @@ import Testing
 @testable import Twill
 
 @Suite("Policies around policies", .nothingLivesOn)
-struct PolicyStackTests {
+final class PolicyStackTests {
     /// Echoes lines, and is counted while it lives.
     private final class Lines: LineReceiver {
         private let alive: Counter
@@ -23,7 +23,10 @@ struct PolicyStackTests {
         override func connectionLost(_ reason: ConnectionLost) { self.reason = reason }
     }
 
+    private let reactor = VirtualReactor()
     private let log = RecordedLog()
+
+    deinit { reactor.end() }
 
     /// All of them, in this order from the outside to the inside.
     private func stack(
@@ -75,9 +78,9 @@ struct PolicyStackTests {
                 $0.transport.write(Array($0.received.suffix($0.pieces.last ?? 0)))
                 // A slow reader of its own answers stops it from reading on.
                 if $0.transport.bufferedByteCount > 1 << 20 { $0.transport.pauseProducing() }
-                self.goOn($0.transport)
+                Self.goOn($0.transport)
             }
-            let factory = stack(around: Factory { recorder }, bytesInPerSecond: 3 << 20)
+            let factory = stack(around: OneConnectionFactory(recorder), bytesInPerSecond: 3 << 20)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
@@ -92,13 +95,12 @@ struct PolicyStackTests {
         #expect(log.entriesOfAnyMachine.isEmpty)
     }
 
-    private func goOn(_ transport: Transport) {
+    private static func goOn(_ transport: Transport) {
         guard transport.bufferedByteCount > 0 else { return transport.resumeProducing() }
         transport.callLater(.milliseconds(1)) { goOn(transport) }
     }
 
     @Test func eachStillDoesItsWorkInsideTheOthers() throws {
-        let reactor = VirtualReactor()
         let handlers = Shared(0)
         func connection(_ factory: WrappingFactory) throws -> VirtualTransport { try reactor.connection(to: factory) }
         let inside = Factory {
@@ -140,7 +142,6 @@ struct PolicyStackTests {
 
     // What a policy inside does to the reading must not keep a slow peer from its deadline.
     @Test func aThrottleInsideDoesNotBeginDeadlinesAnew() throws {
-        let reactor = VirtualReactor()
         let factory = stack(around: Factory { Lines() }, message: .seconds(5), bytesInPerSecond: 10)
         let victim = try reactor.connection(to: factory)
         let loud = try reactor.connection(to: factory)
@@ -179,7 +180,7 @@ struct PolicyStackTests {
         }
         let sum = Sum()
         try withReactor(log: log) { reactor in
-            let port = try reactor.listenTCP(port: 0, factory: stack(around: Factory { sum }), interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: stack(around: OneConnectionFactory(sum)), interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
                 try client.send([1, 2, 3])
@@ -193,12 +194,12 @@ struct PolicyStackTests {
 
     @Test func aClientFactoryInsideConnectsAndHearsOfIt() throws {
         let client = Lines()
-        let inside = RecordingClientFactory { client }
+        let inside = RecordingClientFactory { [weak client] _ in client }
         let server = Recorder()
         server.whenMade = { $0.transport.write("half a li") }
         try withReactor(log: log) { reactor in
             inside.whenStopped = { reactor.stop() }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             try reactor.connectTCP(host: "127.0.0.1", port: port, factory: stack(around: inside, message: .milliseconds(50)))
         }
         #expect(client.reason?.deadline == .message(.milliseconds(50)))
@@ -235,7 +236,7 @@ struct PolicyStackTests {
                     wrapping: TimeoutFactory(wrapping: DeadlineFactory(wrapping: quiet, firstByte: .seconds(60), message: .seconds(60))))
             }
             let port = try reactor.listenTCP(port: 0, factory: policies(Factory { Lines() }), interface: "127.0.0.1").number
-            try reactor.connectTCP(host: "127.0.0.1", port: port, factory: policies(Factory { pinger }))
+            try reactor.connectTCP(host: "127.0.0.1", port: port, factory: policies(OneConnectionFactory(pinger)))
         }
         #expect(pinger.allocations == 0)
     }

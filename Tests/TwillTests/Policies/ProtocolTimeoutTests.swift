@@ -3,7 +3,7 @@ import Testing
 @testable import Twill
 
 @Suite("A protocol's timeout", .nothingLivesOn)
-struct ProtocolTimeoutTests {
+final class ProtocolTimeoutTests {
     private struct Bored: Error {}
 
     /// Has a timeout from the first moment on, and counts how often it passes.
@@ -23,6 +23,8 @@ struct ProtocolTimeoutTests {
     }
 
     private let reactor = VirtualReactor()
+
+    deinit { reactor.end() }
 
     private func connected(_ handler: Twill::Protocol) -> VirtualTransport {
         let transport = VirtualTransport(reactor)
@@ -147,7 +149,7 @@ struct ProtocolTimeoutTests {
                 reason.value = $1
                 lifetime.value = start.duration(to: reactor.now)
             }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { recorder }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(recorder), interface: "127.0.0.1").number
             reactor.runClient { try RawSocket(connectedTo: port).expectEnd() }
         }
         #expect(reason.value == .timedOut)

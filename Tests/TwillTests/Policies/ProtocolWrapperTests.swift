@@ -21,7 +21,9 @@ import Testing
 
     @Test func everyEventGoesOnInside() {
         let inside = Recorder()
-        let transport = VirtualTransport(VirtualReactor())
+        let reactor = VirtualReactor()
+        defer { reactor.end() }
+        let transport = VirtualTransport(reactor)
         transport.connect(ProtocolWrapper(wrapping: ProtocolWrapper(wrapping: inside)))
         #expect(inside.transport === transport)
         transport.say("hello")
@@ -35,7 +37,7 @@ import Testing
         let inside = Recorder()
         inside.whenData = { _ in throw Mistake() }
         try withReactor(log: log) { reactor in
-            let factory = TimeoutFactory(wrapping: WrappingFactory(wrapping: Factory { inside }))
+            let factory = TimeoutFactory(wrapping: WrappingFactory(wrapping: OneConnectionFactory(inside)))
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)

@@ -2,28 +2,23 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct ThrottlingFactoryTests {
+@Suite(.nothingLivesOn) final class ThrottlingFactoryTests {
     private let reactor = VirtualReactor()
+    /// The protocols that were made, the last one last.
+    private var made: [Recorder] = []
+    private lazy var inside = Factory { [unowned self] in
+        let recorder = Recorder()
+        made.append(recorder)
+        return recorder
+    }
+
+    deinit { reactor.end() }
 
     private func connected(_ factory: Factory) throws -> (VirtualTransport, Recorder) {
         let transport = try reactor.connection(to: factory)
         let recorder = try #require(made.last)
         return (transport, recorder)
     }
-
-    /// The protocols that were made, the last one last.
-    private final class Made: Factory {
-        var recorders: [Recorder] = []
-
-        override func buildProtocol(_ address: Address) -> Twill::Protocol? {
-            let recorder = Recorder()
-            recorders.append(recorder)
-            return recorder
-        }
-    }
-
-    private let inside = Made()
-    private var made: [Recorder] { inside.recorders }
 
     // M04, by a token bucket: 20 bytes at a limit of 10 per second are two seconds' worth, of which one was saved up.
     @Test func whoReceivesTooMuchHoldsEverybodyBackUntilItIsPaidFor() throws {
@@ -179,7 +174,7 @@ import Testing
             transport.say(String(repeating: ".", count: 100))
             transport.lose()
         }
-        inside.recorders = []
+        made = []
         #expect(gone == nil)
     }
 
@@ -203,7 +198,7 @@ import Testing
                 received.value = recorder.received.count
                 duration.value = start.duration(to: reactor.now)
             }
-            let factory = ThrottlingFactory(wrapping: Factory { recorder }, bytesInPerSecond: rate)
+            let factory = ThrottlingFactory(wrapping: OneConnectionFactory(recorder), bytesInPerSecond: rate)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)
@@ -230,7 +225,7 @@ import Testing
                 try $0.transport.registerProducer(producer, streaming: streaming)
                 producer.push()
             }
-            let factory = ThrottlingFactory(wrapping: Factory { recorder }, bytesOutPerSecond: rate)
+            let factory = ThrottlingFactory(wrapping: OneConnectionFactory(recorder), bytesOutPerSecond: rate)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: port)

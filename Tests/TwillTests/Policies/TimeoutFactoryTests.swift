@@ -2,12 +2,14 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct TimeoutFactoryTests {
+@Suite(.nothingLivesOn) final class TimeoutFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
 
+    deinit { reactor.end() }
+
     private func connected(_ timeout: Duration = .seconds(30)) throws -> VirtualTransport {
-        try reactor.connection(to: TimeoutFactory(wrapping: Factory { [recorder] in recorder }, timeout: timeout))
+        try reactor.connection(to: TimeoutFactory(wrapping: OneConnectionFactory(recorder), timeout: timeout))
     }
 
     @Test func halfAnHourIsTheDefault() {
@@ -72,7 +74,7 @@ import Testing
                 $0.transport.write("ok")
             }
             recorder.whenLost = { _, _ in idle.value = last.duration(to: reactor.now) }
-            let factory = TimeoutFactory(wrapping: Factory { recorder }, timeout: timeout)
+            let factory = TimeoutFactory(wrapping: OneConnectionFactory(recorder), timeout: timeout)
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)

@@ -3,14 +3,16 @@ import Testing
 
 @testable import Twill
 
-@Suite(.nothingLivesOn) struct TrafficLoggingFactoryTests {
+@Suite(.nothingLivesOn) final class TrafficLoggingFactoryTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let lines = Shared<[String]>([])
 
+    deinit { reactor.end() }
+
     private func connected(lengthMax: Int? = 1000) throws -> VirtualTransport {
         let lines = lines
-        let factory = TrafficLoggingFactory(wrapping: Factory { [recorder] in recorder }, lengthMax: lengthMax) { line in
+        let factory = TrafficLoggingFactory(wrapping: OneConnectionFactory(recorder), lengthMax: lengthMax) { line in
             lines.change { $0.append(line) }
         }
         return try reactor.connection(to: factory)
@@ -91,7 +93,7 @@ import Testing
         let log = RecordedLog()
         try withReactor(log: log) { reactor in
             recorder.whenData = { $0.transport.write("you said \($0.text)") }
-            let factory = TrafficLoggingFactory(wrapping: SpewingFactory(wrapping: Factory { recorder })) { line in
+            let factory = TrafficLoggingFactory(wrapping: SpewingFactory(wrapping: OneConnectionFactory(recorder))) { line in
                 lines.change { $0.append(line) }
             }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number

@@ -18,7 +18,7 @@ private final class LayeringFactory: WrappingFactory {
     override func wrap(_ handler: Twill::Protocol) -> ProtocolWrapper { Layer(wrapping: handler) }
 }
 
-@Suite(.nothingLivesOn) struct TransportWrapperTests {
+@Suite(.nothingLivesOn) final class TransportWrapperTests {
     private let reactor = VirtualReactor()
     private let recorder = Recorder()
     private let below: VirtualTransport
@@ -31,6 +31,8 @@ private final class LayeringFactory: WrappingFactory {
         below.connect(policy)
         layer = try #require(policy.transportForWrapped)
     }
+
+    deinit { reactor.end() }
 
     @Test func itsStateIsThatOfTheTransportBelowAtEveryMoment() throws {
         let outer = TransportWrapper(over: layer)
@@ -262,7 +264,8 @@ private final class LayeringFactory: WrappingFactory {
                 checked = true
                 layer.callLater(.zero) { reactor.stop() }
             }
-            let port = try reactor.listenTCP(port: 0, factory: LayeringFactory(wrapping: Factory { recorder }), interface: "127.0.0.1")
+            let port = try reactor.listenTCP(
+                port: 0, factory: LayeringFactory(wrapping: OneConnectionFactory(recorder)), interface: "127.0.0.1")
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { Recorder() })
         }
         #expect(checked)
@@ -273,7 +276,7 @@ private final class LayeringFactory: WrappingFactory {
         recorder.whenData = { $0.transport.abortConnection(because: .timedOut(DeadlineError.idle(.seconds(1)))) }
         let log = RecordedLog()
         try withReactor(log: log) { reactor in
-            let factory = LayeringFactory(wrapping: LayeringFactory(wrapping: Factory { recorder }))
+            let factory = LayeringFactory(wrapping: LayeringFactory(wrapping: OneConnectionFactory(recorder)))
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port)

@@ -13,6 +13,7 @@ final class VirtualReactor: Reactor {
     var logger: Logger
     let isRunning = true
     let statistics = ReactorStatistics()
+    private var connections: [VirtualTransport] = []
 
     init() {
         clock = manual.clock
@@ -20,7 +21,15 @@ final class VirtualReactor: Reactor {
         logger = log.logger
     }
 
-    deinit { timers.removeAll() }
+    /// Ends every connection and every delayed call, as a reactor that stops does. A connection and its protocol hold each other until then.
+    func end() {
+        for connection in connections { connection.lose(.reactorStopped) }
+        connections = []
+        timers.removeAll()
+    }
+
+    /// Remembers a connection, to end it.
+    func add(_ connection: VirtualTransport) { connections.append(connection) }
 
     @discardableResult
     func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall {

@@ -22,6 +22,7 @@ final class VirtualTransport: Transport {
     init(_ loop: VirtualReactor) {
         self.loop = loop
         super.init()
+        loop.add(self)
     }
 
     /// Connects it to a protocol that the factory makes; nil where it refuses.

@@ -100,7 +100,7 @@ import Testing
                     try connector.connect()
                 }
             }
-            inside.whenStarted = { connector in reactor.callLater(.milliseconds(20)) { connector.disconnect() } }
+            inside.whenStarted = { connector in reactor.callLater(.milliseconds(20)) { [weak connector] in connector?.disconnect() } }
             inside.whenStopped = { reactor.stop() }
             let outside = WrappingFactory(wrapping: TimeoutFactory(wrapping: inside))
             try reactor.connectTCP(host: "127.0.0.1", port: number, factory: outside)

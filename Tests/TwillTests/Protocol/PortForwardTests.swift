@@ -88,16 +88,14 @@ struct PortForwardTests {
         let observed = Shared(Observed())
         let (listener, number) = try RawSocket.listener(backlog: 16)
         try withForwarder(to: number, log: log, options: options) { reactor, factory, port in
-            func watch() {
+            reactor.eachMillisecond { [unowned reactor] in
                 factory.look()
                 let statistics = reactor.statistics.connections
                 observed.change {
                     $0.pausedProducers = statistics.pausedProducers
                     $0.mostUnsentBytes = max($0.mostUnsentBytes, statistics.unsentBytes)
                 }
-                reactor.callLater(.milliseconds(1), watch)
             }
-            reactor.callWhenRunning(watch)
             let number = port.number
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: number, receiveBufferBytes: 64 << 10)
@@ -276,11 +274,7 @@ struct PortForwardTests {
         try withForwarder(to: target, log: log) { reactor, factory, port in
             let number = port.number
             let isDialling = Shared(false)
-            func watch() {
-                isDialling.value = !reactor.dialers.isEmpty
-                reactor.callLater(.milliseconds(1), watch)
-            }
-            reactor.callWhenRunning(watch)
+            reactor.eachMillisecond { [unowned reactor] in isDialling.value = !reactor.dialers.isEmpty }
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: number)
                 try waitUntil { isDialling.value }
@@ -350,6 +344,14 @@ struct PortForwardTests {
 }
 
 extension LibeventReactor {
+    /// Makes a call again and again, for as long as the reactor runs.
+    fileprivate func eachMillisecond(_ call: @escaping () -> Void) {
+        callLater(.milliseconds(1)) { [unowned self] in
+            call()
+            eachMillisecond(call)
+        }
+    }
+
     /// Makes a call when every connection has ended and is forgotten.
     fileprivate func whenNothingIsOpen(_ call: @escaping () -> Void) {
         if openCount == 0, dialers.isEmpty {

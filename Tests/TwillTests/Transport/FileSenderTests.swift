@@ -148,6 +148,8 @@ struct FileSenderTests {
         #expect(gone != nil)
         try producer.stopProducing()
         #expect(gone == nil, "the source is let go, although the producer lives")
+        // As every transport does after the stop.
+        transport.unregisterProducer()
         let result = try #require(outcome())
         #expect(throws: FileSenderError.connectionEnded(sentBytes: 32_768)) { try result.get() }
         // Nothing happens on a call too much.
@@ -183,7 +185,7 @@ struct FileSenderTests {
         try withReactor(log: log) { reactor in
             let server = Recorder()
             server.whenMade = { try work($0.transport) }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.runClient { received.value = try RawSocket(connectedTo: port).receiveToEnd() }
         }
         return received.value
@@ -303,7 +305,7 @@ struct FileSenderTests {
                 }
             }
             server.whenLost = { _, _ in reactor.stop() }
-            let port = try reactor.listenTCP(port: 0, factory: Factory { server }, interface: "127.0.0.1").number
+            let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: port)
                 _ = try client.receive(exactly: 100_000)
@@ -335,7 +337,8 @@ struct FileSenderTests {
             // So that the system can't take the whole file in.
             var options = TransportOptions()
             options.sendBufferBytes = 64 << 10
-            let files = try reactor.listenTCP(port: 0, factory: Factory { sender }, interface: "127.0.0.1", options: options).number
+            let files = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(sender), interface: "127.0.0.1", options: options)
+                .number
             let echo = Factory { () -> Recorder in
                 let echo = Recorder()
                 echo.whenData = { echo in
