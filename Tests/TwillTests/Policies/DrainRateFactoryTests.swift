@@ -128,13 +128,13 @@ import Testing
             $0.transport.loseConnection()
         }
         try withReactor { reactor in
-            let factory = DrainRateFactory(wrapping: OneConnectionFactory(recorder), bytesPerSecondMin: 1000, window: .milliseconds(100))
+            let factory = DrainRateFactory(wrapping: OneConnectionFactory(recorder), bytesPerSecondMin: 1000, window: .seconds(1))
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 let client = try RawSocket(connectedTo: port, receiveBufferBytes: 4096)
                 try client.send("go")
                 for _ in 0..<8 {
-                    pauseThread(.milliseconds(20))
+                    pauseThread(.milliseconds(200))
                     let piece = try client.receive(exactly: count / 8)
                     try #require(piece.count == count / 8)
                 }
