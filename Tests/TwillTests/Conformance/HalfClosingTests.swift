@@ -253,14 +253,18 @@ extension Conformance {
             #expect(log.count(containing: "HalfCloseableRecorder.readConnectionLost threw: Refusal(number: 2)") == 1)
         }
 
-        @Test("T13: the loss of a peer that has closed its half is noticed, though nothing is sent", arguments: StreamKind.allCases)
+        @Test(
+            "T13: the loss of a peer that has closed its half is noticed, though nothing is sent, and nothing spins meanwhile",
+            arguments: StreamKind.allCases)
         func theLossOfAHalfClosedPeerIsNoticed(on kind: StreamKind) throws {
             let server = HalfCloseableRecorder()
             let start = ContinuousClock.now
             try withPair(on: kind, server: server) { pair in
                 pair.client.whenMade = { $0.transport.loseWriteConnection() }
-                server.whenReadLost = { _ in
+                server.whenReadLost = { server in
+                    let start = threadProcessorTime()
                     pair.client.transport.abortConnection()
+                    server.whenLost = { _, _ in #expect(threadProcessorTime() - start < .milliseconds(300), "the reactor spins") }
                 }
             }
             #expect(server.events == [.made, .readLost, .lost(.lost)])

@@ -77,12 +77,13 @@ extension Conformance {
         func losingWaits(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    try server.transport.registerProducer(pieces(3, of: "p", to: server.transport), streaming: false)
+                    // More than one turn asks for.
+                    try server.transport.registerProducer(pieces(30, of: "p", to: server.transport), streaming: false)
                     server.transport.loseConnection()
                     #expect(server.transport.state == .disconnecting)
                 }
             }
-            #expect(pair.client.text == "ppp")
+            #expect(pair.client.text == String(repeating: "p", count: 30))
             #expect(pair.server.events == [.made, .lost(.done)])
         }
 
