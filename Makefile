@@ -22,7 +22,7 @@ bench_build := $(release_build) --package-path Benchmarks
 bench := "$$($(bench_build) --show-bin-path)/bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run load-test bench churn instructions syscalls examples lint clean dependencies bench-build
+.PHONY: help build test run load-test bench churn instructions syscalls sanitize examples lint clean dependencies bench-build
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ instructions: bench-build ## Count instructions per message (installs valgrind; 
 syscalls: bench-build ## Count system calls per message (installs strace; Linux)
 	scripts/install-dependencies --tools strace
 	$(bench) syscalls
+
+sanitize: dependencies ## Run the library's tests under the address and the thread sanitizer (FILTER=name)
+	FILTER='$(FILTER)' scripts/sanitize
 
 examples: dependencies ## Build every example and try it with a real client
 	$(MAKE) -C Examples check

@@ -33,6 +33,8 @@ FILENAME ~ /\.swift$/ {
         breach("`import CLibevent` outside Sources/Twill/Libevent; give that folder what you need from C")
     if (starts_with(FILENAME, "Sources/Twill/") && imports("Foundation[A-Za-z]*"))
         breach("the library imports Foundation; use the standard library, or add what is missing to Reactor/ or Transport/")
+    if (starts_with(FILENAME, "Tests/TwillTests/") && code ~ /^@Suite/ && code !~ /nothingLivesOn|\($/)
+        breach("a suite without the trait .nothingLivesOn; a leak in its tests would not be found")
     if (starts_with(FILENAME, "Sources/") || starts_with(FILENAME, "Examples/"))
         if (has_word(code, "unsafe") && !unsafe_is_allowed(FILENAME))
             breach("`unsafe` outside the folders that may use it; offer a safe call from Sources/Twill/Libevent instead")

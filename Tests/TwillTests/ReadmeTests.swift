@@ -38,7 +38,36 @@ private final class ChatMember: LineReceiver {
     }
 }
 
+private final class Echo: Twill::Protocol {
+    override func connectionMade() throws { try transport.registerProducer(transport, streaming: true) }
+    override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
+}
+
 @Suite(.nothingLivesOn) struct ReadmeTests {
+    @Test func policiesWrapEachOtherAndPortsCount() throws {
+        try withReactor { reactor in
+            let echoes = Factory { Echo() }
+            let patient = TimeoutFactory(wrapping: echoes, timeout: .seconds(60))
+            let limited = LimitConnectionsByPeer(wrapping: patient, connectionsMax: 20)
+            let port = try reactor.listenTCP(port: 0, factory: limited, interface: "127.0.0.1", connectionsMax: 10_000)
+            let number = port.number
+            reactor.inBackground {
+                // More than the system's buffers hold, sent whole before any of it is read back.
+                let client = try RawSocket(connectedTo: number)
+                let flood = [UInt8](repeating: 0x2E, count: 1 << 20)
+                try client.send(flood)
+                client.shutdownWriting()
+                try #require(client.receiveToEnd().count == flood.count)
+            } then: { [unowned reactor] in
+                #expect(port.statistics.open == 0)
+                #expect(port.statistics.closed(.done) == 1)
+                #expect(port.statistics.closed(.timedOut) == 0)
+                #expect(reactor.statistics.longestCallback >= .zero)
+                reactor.stop()
+            }
+        }
+    }
+
     @Test func theParrotAnswersUntilBye() throws {
         let parrot = Parrot()
         let wire = RecordingTransport()

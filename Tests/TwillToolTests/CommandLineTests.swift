@@ -12,11 +12,15 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        (["--help"], ["serve", "load", "tcp:[::1]:8007"]),
+        (["--help"], ["serve", "load", "forward", "tcp:[::1]:8007"]),
         (["serve", "--help"], ["line-echo", "netstring-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]),
         (
             ["load", "--help"],
             ["--framing", "--connections", "--size", "--depth", "--duration", "--warmup", "--messages", "--json", "default: 10s"]
+        ),
+        (
+            ["forward", "--help"],
+            ["twill forward tcp:8000 tcp:127.0.0.1:9000", "<listen>", "<target>", "--connect-timeout", "--connections-max", "--verbose"]
         ),
     ])
     func helpTeaches(arguments: [String], words: [String]) throws {
@@ -63,6 +67,16 @@ struct CommandLineTests {
         (["load", "tcp:127.0.0.1:1", "--messages", "0"], ["--messages", "0", "at least 1"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/no/such/folder/report.json"], ["--json", "/no/such/folder"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/"], ["--json", "folder"]),
+        (["forward"], ["<listen>"]),
+        (["forward", "tcp:8000"], ["<target>"]),
+        (["forward", "8000", "tcp:127.0.0.1:9000"], ["8000", "'tcp:'"]),
+        (["forward", "tcp:localhost:8000", "tcp:127.0.0.1:9000"], ["tcp:localhost:8000", "address of this machine"]),
+        (["forward", "tcp:8000", "tcp:9000"], ["tcp:9000", "the host is missing"]),
+        (["forward", "tcp:8000", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
+        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connections-max", "0"], ["--connections-max", "0", "at least 1"]),
+        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connections-max", "\(Int.max)"], ["--connections-max", "\(Int.max)", "ulimit"]),
+        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connect-timeout", "0s"], ["--connect-timeout", "longer than zero"]),
+        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connect-timeout", "-1s"], ["--connect-timeout", "-1s"]),
     ])
     func mistakeIsOneSentenceAndNothingStarts(arguments: [String], words: [String]) throws {
         let end = try ToolProcess.run(arguments)

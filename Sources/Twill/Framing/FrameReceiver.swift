@@ -92,6 +92,9 @@ open class FrameReceiver: Protocol, Producer {
         collectedBytes + lent.bytes(from: position) + queue
     }
 
+    /// The bytes of a frame whose end is still to come. Those that a pause holds back are not among them: nobody waits for the peer then.
+    open override var unfinishedByteCount: Int { collectedBytes.count }
+
     /// Takes those bytes away: they will not be delivered. Twisted: `clearLineBuffer`.
     public final func takeUnreadBytes() -> [UInt8] {
         let unread = takeCollected() + lent.bytes(from: position) + queue
@@ -139,6 +142,9 @@ open class FrameReceiver: Protocol, Producer {
         queue = []
         currentTransport?.loseConnection()
     }
+
+    /// Whether frames may still be delivered, which a receiver that is a producer would pass on.
+    public final var hasMore: Bool { !isOver && isOpen }
 
     /// Delivers nothing more, and closes the connection for a reason that says how the peer broke the rules.
     final func reject(_ error: FramingError) {

@@ -159,4 +159,7 @@ open class LineReceiver: FrameReceiver {
     }
 
     final override var collectedBytes: [UInt8] { framer.collected }
+
+    // Whoever changes to raw bytes in the middle of a line does not wait for its end.
+    open override var unfinishedByteCount: Int { isRaw ? 0 : framer.collected.count }
 }

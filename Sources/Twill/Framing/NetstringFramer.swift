@@ -43,6 +43,11 @@ public struct NetstringFramer: Sendable {
         return collected
     }
 
+    /// The bytes of an unfinished string that were taken in, those of its length and the colon included.
+    var unfinishedByteCount: Int {
+        digits + (phase == .payload ? 1 : 0) + collected.count
+    }
+
     /// The limit while the next byte begins a string, so that ``wholeString(in:from:lengthMax:)`` can be asked; else nil.
     var limitAtBoundary: Int? {
         phase == .length && digits == 0 ? lengthMax : nil

@@ -103,4 +103,6 @@ open class NetstringReceiver: FrameReceiver {
     final override func takeCollected() -> [UInt8] { framer.takeCollected() }
 
     final override var collectedBytes: [UInt8] { framer.collected }
+
+    open override var unfinishedByteCount: Int { framer.unfinishedByteCount }
 }

@@ -99,7 +99,7 @@ final class SocketListener: ListeningPort {
             do {
                 try factory.doStop(logger: loop.logger)
             } catch {
-                loop.logger.error("\(type(of: factory)).stopFactory threw: \(error)")
+                loop.logger.error("\(factory.logPrefix).stopFactory threw: \(error)")
             }
         }
     }
@@ -184,7 +184,7 @@ final class SocketListener: ListeningPort {
             let transport = SocketTransport(loop: loop, socket: accepted, peer: peer, settings: settings)
             try loop.serve(transport, handler)
         } catch {
-            loop.logger.error("\(type(of: factory)).buildProtocol threw: \(error)", metadata: ["peer": "\(peer)"])
+            loop.logger.error("\(factory.logPrefix).buildProtocol threw: \(error)", metadata: ["peer": "\(peer)"])
             refuse(accepted)
         }
         loop.endCallback()

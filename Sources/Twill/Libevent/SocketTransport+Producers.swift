@@ -51,16 +51,8 @@ extension SocketTransport {
         callProducer("stopProducing") { try producer.stopProducing() }
     }
 
-    /// Whether a producer may still have something to write. One that passes on what a connection receives has not, once that one closes: it
-    /// may be this same connection's.
-    var waitsForProducer: Bool {
-        switch flow?.producer {
-        case nil: false
-        case let source as Transport: source.state == .connected
-        case let receiver as Protocol: receiver.transport.state == .connected
-        default: true
-        }
-    }
+    /// Whether a producer may still have something to write.
+    var waitsForProducer: Bool { flow?.producer?.hasMore ?? false }
 
     /// Whether a write is taken although not everybody may write: a producer is waited for. It counts as a sign of life.
     @inline(never)

@@ -330,6 +330,10 @@ final class SocketTransport: Transport {
         apply(.abort(.aborted))
     }
 
+    override func abortConnection(because reason: ConnectionLost) {
+        apply(.abort(reason))
+    }
+
     override func callbackThrew(_ error: any Error, in callback: String) {
         log(error, in: callback)
         apply(.threw(error))

@@ -125,7 +125,7 @@ public final class Connector {
         do {
             try body()
         } catch {
-            reactor.logger.error("\(type(of: factory)).\(callback) threw: \(error)", metadata: ["destination": "\(destination)"])
+            reactor.logger.error("\(factory.logPrefix).\(callback) threw: \(error)", metadata: ["destination": "\(destination)"])
         }
     }
 }

@@ -28,8 +28,14 @@ open class Factory {
     /// How many ports and connectors use the factory now. Twisted: `numPorts`.
     public final private(set) var userCount = 0
 
+    /// Where the ports and connectors log; nil until the first of them has come.
+    final private(set) var logger: Logger?
+
     /// Whether starting and stopping are logged. Twisted: `noisy`.
     public final var isNoisy = false
+
+    /// How log lines name this factory; its type unless overridden. Twisted: `logPrefix`.
+    open var logPrefix: String { "\(type(of: self))" }
 
     /// Makes a factory whose subclass overrides ``buildProtocol(_:)``.
     public init() {
@@ -63,8 +69,9 @@ open class Factory {
     ///
     /// Where `startFactory` throws, the factory stays unused.
     public final func doStart(logger: Logger? = nil) throws {
+        self.logger = logger ?? self.logger
         if userCount == 0 {
-            if isNoisy { logger?.info("Starting factory \(type(of: self))") }
+            if isNoisy { logger?.info("Starting factory \(logPrefix)") }
             try startFactory()
         }
         userCount += 1
@@ -75,7 +82,7 @@ open class Factory {
         guard userCount > 0 else { return }
         userCount -= 1
         if userCount == 0 {
-            if isNoisy { logger?.info("Stopping factory \(type(of: self))") }
+            if isNoisy { logger?.info("Stopping factory \(logPrefix)") }
             try stopFactory()
         }
     }

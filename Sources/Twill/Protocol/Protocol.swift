@@ -20,6 +20,7 @@ open class Protocol {
     private let liveCount = LiveCount(.protocols)
     #endif
     final var currentTransport: Transport?
+    private final var idleTimeout: IdleTimeout?
 
     /// The connection: where to write and how to close. Before `connectionMade` it is a closed transport, which drops what is
     /// written to it.
@@ -46,6 +47,7 @@ open class Protocol {
     /// Reactors call it, and tests that bring a transport of their own. Twisted: `BaseProtocol.makeConnection`.
     public final func makeConnection(_ transport: Transport) throws {
         currentTransport = transport
+        startTimeout()
         try connectionMade()
     }
 
@@ -62,4 +64,59 @@ open class Protocol {
     ///
     /// An error thrown from here is logged; there is nothing left to close.
     open func connectionLost(_ reason: ConnectionLost) throws {}
+
+    /// Sets how long the connection may be idle before ``timeoutConnection()`` is called, once; nil takes the timeout back.
+    ///
+    /// The time begins now, or with the connection where that is not made yet. What is no idleness you say yourself, by
+    /// ``resetTimeout()``. The end of the connection ends the timeout.
+    ///
+    /// ```swift
+    /// final class Patient: LineReceiver {
+    ///     override func connectionMade() { setTimeout(.seconds(30)) }
+    ///     override func lineReceived(_ line: Span<UInt8>) { resetTimeout() }
+    /// }
+    /// ```
+    ///
+    /// - Returns: the period that was set before.
+    ///
+    /// Twisted: `TimeoutMixin.setTimeout`.
+    @discardableResult
+    public final func setTimeout(_ period: Duration?) -> Duration? {
+        let previous = idleTimeout
+        if let call = previous?.call, call.isActive { try? call.cancel() }
+        idleTimeout = period.map { IdleTimeout(period: $0) }
+        startTimeout()
+        return previous?.period
+    }
+
+    /// Begins the time of ``setTimeout(_:)`` anew; cheap enough for every message. Does nothing where no timeout is running.
+    ///
+    /// Twisted: `TimeoutMixin.resetTimeout`.
+    public final func resetTimeout() {
+        guard let idleTimeout, let call = idleTimeout.call, call.isActive else { return }
+        try? call.reset(idleTimeout.period)
+    }
+
+    /// Called when nothing has reset the timeout for its period: closes the connection for ``ConnectionLost/timedOut``.
+    ///
+    /// Twisted: `TimeoutMixin.timeoutConnection`.
+    open func timeoutConnection() throws {
+        transport.loseConnection(because: .timedOut)
+    }
+
+    private final func startTimeout() {
+        guard let idleTimeout, let currentTransport, currentTransport.state != .disconnected else { return }
+        idleTimeout.call = currentTransport.callLater(idleTimeout.period) { [weak self] in try self?.timeoutConnection() }
+    }
+}
+
+/// What a protocol has set as its timeout. A class, so that a protocol without one pays for no more than a reference.
+private final class IdleTimeout {
+    let period: Duration
+    /// Nil while there is no connection.
+    var call: DelayedCall?
+
+    init(period: Duration) {
+        self.period = period
+    }
 }

@@ -26,8 +26,7 @@
 /// - Pausing and resuming alternate, a pause being first.
 /// - ``stopProducing()`` is called at most once, when the connection ends before the producer has unregistered, and before the protocol's
 ///   `connectionLost`. Nothing is called after it, nor after ``Transport/unregisterProducer()``.
-/// - A closing connection waits for its producer to unregister. Only a ``Transport``, or a ``Protocol``, whose own connection is closing is not
-///   waited for: it has nothing more to pass on. So an echo may be its own producer.
+/// - A closing connection waits for its producer to unregister, unless that one says by ``hasMore`` that nothing more will come.
 /// - An error thrown from any of them is logged and closes the connection, with the error in the reason. The producer is stopped at once.
 ///
 /// Twisted: `IPushProducer` and `IPullProducer`.
@@ -40,11 +39,19 @@ public protocol Producer: AnyObject {
 
     /// Called when the connection has ended: nothing that is written will be sent any more.
     func stopProducing() throws
+
+    /// Whether more may come, so that a closing connection must wait; true unless it says otherwise.
+    ///
+    /// A transport that is another one's producer, or its own as in an echo, has no more once its connection is closing.
+    var hasMore: Bool { get }
 }
 
 extension Producer {
     /// Does nothing; a pull producer is never paused.
     public func pauseProducing() throws {}
+
+    /// True: a producer is waited for until it unregisters.
+    public var hasMore: Bool { true }
 }
 
 /// What a transport refuses of a producer.

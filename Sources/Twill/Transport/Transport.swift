@@ -111,6 +111,13 @@ open class Transport: Producer {
     /// `connectionLost` follows on a later turn with ``ConnectionLost/aborted``. Twisted: `ITCPTransport.abortConnection`.
     open func abortConnection() {}
 
+    /// Closes the connection as ``abortConnection()`` does, and gives `connectionLost` a reason of one's own.
+    ///
+    /// Policies use it to say what the peer has overrun.
+    open func abortConnection(because reason: ConnectionLost) {
+        abortConnection()
+    }
+
     /// Stops delivering input until ``resumeProducing()``; the peer is slowed down by the network's own flow control.
     ///
     /// The loss of the peer is noticed all the same, at once or within a second. Where it had sent something before it closed in good
@@ -124,6 +131,9 @@ open class Transport: Producer {
     open func stopProducing() {
         loseConnection()
     }
+
+    /// Whether input may still be delivered, which a transport that is another one's producer would pass on.
+    public final var hasMore: Bool { state == .connected }
 
     /// Registers who will write more than fits into memory at once; see ``Producer``.
     ///

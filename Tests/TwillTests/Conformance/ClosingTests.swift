@@ -165,7 +165,7 @@ extension Conformance {
                 transport.unregisterProducer()
                 transport.waterMarks = WaterMarks(low: 1, high: 2, limit: 3)
                 transport.callLater(.zero) { calls.add() }
-                let producer = RecordingProducer(transport)
+                let producer = CallRecordingProducer(transport)
                 try transport.registerProducer(producer, streaming: true)
                 #expect(producer.calls == [.stop])
                 #expect(transport.bufferedByteCount == 0)

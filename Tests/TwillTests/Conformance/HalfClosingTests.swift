@@ -170,7 +170,7 @@ extension Conformance {
             let client = HalfCloseableRecorder()
             try withPair(on: kind, server: server, client: client) { pair in
                 server.whenMade = { server in
-                    let producer = RecordingProducer(server.transport)
+                    let producer = CallRecordingProducer(server.transport)
                     try server.transport.registerProducer(producer, streaming: true)
                     server.transport.loseWriteConnection()
                     pair.reactor.afterTurns(3) {

@@ -7,10 +7,10 @@ extension Conformance {
     struct ProducerEnds {
         @Test("T04b: losing the connection waits for a push producer to unregister", arguments: StreamKind.allCases)
         func losingWaits(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
                     try server.transport.registerProducer(made, streaming: true)
                     server.transport.loseConnection()
@@ -37,10 +37,10 @@ extension Conformance {
             var options = TransportOptions()
             options.stallTimeout = .milliseconds(80)
             let start = ContinuousClock.now
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind, serverOptions: options) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
                     try server.transport.registerProducer(made, streaming: true)
                     server.transport.loseConnection()
@@ -53,10 +53,10 @@ extension Conformance {
 
         @Test("T04b: the peer's last word stops a push producer of a protocol that is not half-closeable", arguments: StreamKind.allCases)
         func thePeersLastWordStopsIt(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     made.whenStopped = { producer in
                         #expect(server.lossCount == 0, "it is stopped before the protocol hears of the loss")
                         producer.transport.write("dropped")
@@ -75,10 +75,10 @@ extension Conformance {
         @Test("T04b: a half-closeable protocol's producer goes on after the peer's last word", arguments: StreamKind.allCases)
         func aHalfCloseableProtocolsProducerGoesOn(on kind: StreamKind) throws {
             let server = HalfCloseableRecorder()
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind, server: server) { pair in
                 server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
                     try server.transport.registerProducer(made, streaming: true)
                 }
@@ -100,6 +100,7 @@ extension Conformance {
             func pauseProducing() { transport.pauseProducing() }
             func resumeProducing() { transport.resumeProducing() }
             func stopProducing() {}
+            var hasMore: Bool { transport.state == .connected }
         }
 
         @Test("T04b: a connection that is its own producer is not waited for", arguments: StreamKind.allCases, [false, true])
@@ -139,7 +140,7 @@ extension Conformance {
 
         @Test("P06: a producer is stopped once, before the protocol hears of the loss", arguments: StreamKind.allCases, End.allCases)
         func stoppedOnceBeforeTheLoss(on kind: StreamKind, end: End) throws {
-            var producers: [RecordingProducer] = []
+            var producers: [CallRecordingProducer] = []
             try withPair(on: kind) { pair in
                 pair.client.whenMade = { client in
                     pair.reactor.when {
@@ -149,7 +150,7 @@ extension Conformance {
                     }
                 }
                 pair.server.whenMade = { server in
-                    let producer = RecordingProducer(server.transport)
+                    let producer = CallRecordingProducer(server.transport)
                     producer.whenStopped = { producer in
                         #expect(server.lossCount == 0)
                         producer.transport.write("dropped")
@@ -171,7 +172,7 @@ extension Conformance {
         func unregisteringAfterTheLoss(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    try server.transport.registerProducer(RecordingProducer(server.transport), streaming: true)
+                    try server.transport.registerProducer(CallRecordingProducer(server.transport), streaming: true)
                     server.transport.abortConnection()
                     server.transport.unregisterProducer()
                     server.transport.unregisterProducer()
@@ -186,12 +187,12 @@ extension Conformance {
 
         @Test("P06: a producer that has unregistered hears nothing more", arguments: StreamKind.allCases)
         func oneThatHasUnregisteredHearsNothing(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
-            weak var gone: RecordingProducer?
+            var producer: CallRecordingProducer?
+            weak var gone: CallRecordingProducer?
             try withPair(on: kind) { pair in
                 pair.client.whenMade = { $0.transport.pauseProducing() }
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
                     gone = made
                     try server.transport.registerProducer(made, streaming: true)
@@ -217,7 +218,7 @@ extension Conformance {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
                     server.transport.loseConnection()
-                    let producer = RecordingProducer(server.transport)
+                    let producer = CallRecordingProducer(server.transport)
                     try server.transport.registerProducer(producer, streaming: streaming)
                     #expect(producer.calls == [.stop])
                     server.transport.write("dropped")
@@ -234,12 +235,12 @@ extension Conformance {
         @Test("T05d: an error from a producer is logged once and is the reason", arguments: StreamKind.allCases, Call.allCases)
         func errorsFromAProducer(on kind: StreamKind, call: Call) throws {
             let log = RecordedLog()
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind, log: log, errors: 1) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
-                    let refusal: (RecordingProducer) throws -> Void = { _ in throw Refusal() }
+                    let refusal: (CallRecordingProducer) throws -> Void = { _ in throw Refusal() }
                     switch call {
                     case .pauseProducing: made.whenPaused = refusal
                     case .resumeProducing: made.whenResumed = refusal
@@ -264,10 +265,10 @@ extension Conformance {
         @Test(
             "T05c: aborting inside a producer's calls tells the loss later, after the producer was stopped", arguments: StreamKind.allCases)
         func abortingInsideAProducersCalls(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) {
+                    let made = CallRecordingProducer(server.transport) {
                         $0.transport.abortConnection()
                         #expect(server.lossCount == 0)
                     }

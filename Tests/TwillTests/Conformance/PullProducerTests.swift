@@ -6,8 +6,8 @@ extension Conformance {
     @Suite("Pull producers")
     struct PullProducers {
         /// A producer that writes so many pieces and then unregisters.
-        private func pieces(_ count: Int, of piece: String, to transport: Transport) -> RecordingProducer {
-            RecordingProducer(transport) { producer in
+        private func pieces(_ count: Int, of piece: String, to transport: Transport) -> CallRecordingProducer {
+            CallRecordingProducer(transport) { producer in
                 producer.transport.write(piece)
                 if producer.resumeCount == count { producer.transport.unregisterProducer() }
             }
@@ -16,7 +16,7 @@ extension Conformance {
         @Test(
             "P02: a pull producer is called before registering returns, and again when its piece has left", arguments: StreamKind.allCases)
         func calledBeforeRegisteringReturns(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
                     let made = pieces(100, of: "piece", to: server.transport)
@@ -32,11 +32,11 @@ extension Conformance {
 
         @Test("P02: a pull producer is not called again while its piece waits", arguments: StreamKind.allCases)
         func notCalledWhileItsPieceWaits(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.client.whenMade = { $0.transport.pauseProducing() }
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { producer in
+                    let made = CallRecordingProducer(server.transport) { producer in
                         #expect(producer.transport.bufferedByteCount == 0)
                         producer.transport.write(tooMuch)
                         if producer.resumeCount == 3 { producer.transport.unregisterProducer() }
@@ -58,10 +58,10 @@ extension Conformance {
         func neverPaused(on kind: StreamKind) throws {
             var options = TransportOptions()
             options.waterMarks = WaterMarks(low: 0, high: 500)
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             try withPair(on: kind, serverOptions: options) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { producer in
+                    let made = CallRecordingProducer(server.transport) { producer in
                         producer.transport.write(tooMuch)
                         if producer.resumeCount == 2 { producer.transport.unregisterProducer() }
                     }
@@ -89,14 +89,14 @@ extension Conformance {
 
         @Test("T04: the peer's last word lets a pull producer go on to its end", arguments: StreamKind.allCases)
         func thePeersLastWordLetsItGoOn(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.client.whenMade = {
                     $0.transport.pauseProducing()
                     $0.transport.loseWriteConnection()
                 }
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { producer in
+                    let made = CallRecordingProducer(server.transport) { producer in
                         producer.transport.write(tooMuch)
                         if producer.resumeCount == 3 { producer.transport.unregisterProducer() }
                     }
@@ -116,10 +116,10 @@ extension Conformance {
 
         @Test("P02: a producer that has nothing to write is called again when it has written", arguments: StreamKind.allCases)
         func oneWithNothingToWrite(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport)
+                    let made = CallRecordingProducer(server.transport)
                     producer = made
                     try server.transport.registerProducer(made, streaming: false)
                     pair.reactor.afterTurns(10) {
@@ -140,13 +140,13 @@ extension Conformance {
 
         @Test("P06: a pull producer is stopped once, before the protocol hears of the loss", arguments: StreamKind.allCases, [false, true])
         func stoppedOnceBeforeTheLoss(on kind: StreamKind, bySelf: Bool) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             try withPair(on: kind) { pair in
                 pair.client.whenData = { client in
                     if bySelf { pair.server.transport.abortConnection() } else { client.transport.abortConnection() }
                 }
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { $0.transport.write("piece") }
+                    let made = CallRecordingProducer(server.transport) { $0.transport.write("piece") }
                     made.whenStopped = { _ in #expect(server.lossCount == 0) }
                     producer = made
                     try server.transport.registerProducer(made, streaming: false)
@@ -160,10 +160,10 @@ extension Conformance {
         @Test("T05d: an error from a pull producer is logged once and is the reason", arguments: StreamKind.allCases, [1, 3])
         func errorsFromAPullProducer(on kind: StreamKind, at number: Int) throws {
             let log = RecordedLog()
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind, log: log, errors: 1) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { producer in
+                    let made = CallRecordingProducer(server.transport) { producer in
                         producer.transport.write("p")
                         if producer.resumeCount == number { throw Refusal() }
                     }
@@ -179,10 +179,10 @@ extension Conformance {
 
         @Test("T05c: aborting inside resumeProducing tells the loss later, after the producer was stopped", arguments: StreamKind.allCases)
         func abortingInsideResumeProducing(on kind: StreamKind) throws {
-            var producer: RecordingProducer?
+            var producer: CallRecordingProducer?
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let made = RecordingProducer(server.transport) { producer in
+                    let made = CallRecordingProducer(server.transport) { producer in
                         producer.transport.write("p")
                         if producer.resumeCount == 3 { producer.transport.abortConnection() }
                         #expect(server.lossCount == 0)
@@ -209,7 +209,7 @@ extension Conformance {
                     pair.server.whenMade = { server in
                         var lastTurn = 0
                         var callsOfTurn = 0
-                        let endless = RecordingProducer(server.transport) { producer in
+                        let endless = CallRecordingProducer(server.transport) { producer in
                             calls[number] += 1
                             callsOfTurn = turn == lastTurn ? callsOfTurn + 1 : 1
                             lastTurn = turn

@@ -17,7 +17,7 @@ extension Conformance {
                 pair.client.whenMade = { $0.transport.pauseProducing() }
                 pair.server.whenMade = { server in
                     let transport = server.transport
-                    let producer = RecordingProducer(transport)
+                    let producer = CallRecordingProducer(transport)
                     try transport.registerProducer(producer, streaming: true)
                     #expect(producer.calls.isEmpty, "a push producer starts by itself")
                     transport.waterMarks.high = 1 << 20
@@ -68,7 +68,7 @@ extension Conformance {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
                     server.transport.write(tooMuch)
-                    let producer = RecordingProducer(server.transport)
+                    let producer = CallRecordingProducer(server.transport)
                     try server.transport.registerProducer(producer, streaming: true)
                     #expect(producer.calls == [.pause])
                     producer.whenResumed = {
@@ -86,12 +86,12 @@ extension Conformance {
         func pausedAgainWhenResumed(on kind: StreamKind) throws {
             var options = TransportOptions()
             options.sendBufferBytes = 100_000
-            var calls: [RecordingProducer.Call] = []
+            var calls: [CallRecordingProducer.Call] = []
             let block = Array(tooMuch.prefix(1 << 20))
             let pair = try withPair(on: kind, serverOptions: options) { pair in
                 pair.server.whenMade = { server in
                     var left = 6
-                    let producer = RecordingProducer(server.transport) { producer in
+                    let producer = CallRecordingProducer(server.transport) { producer in
                         if left == 0 { return producer.transport.unregisterProducer() }
                         left -= 1
                         let before = producer.calls.count
@@ -118,7 +118,7 @@ extension Conformance {
                 pair.client.whenMade = { $0.transport.pauseProducing() }
                 pair.server.whenMade = { server in
                     let transport = server.transport
-                    let producer = RecordingProducer(transport)
+                    let producer = CallRecordingProducer(transport)
                     transport.waterMarks = WaterMarks(low: 8 << 20, high: 16 << 20)
                     try transport.registerProducer(producer, streaming: true)
                     fill(transport)
@@ -136,8 +136,8 @@ extension Conformance {
         func aSecondProducerIsRefused(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
-                    let first = RecordingProducer(server.transport)
-                    let second = RecordingProducer(server.transport)
+                    let first = CallRecordingProducer(server.transport)
+                    let second = CallRecordingProducer(server.transport)
                     try server.transport.registerProducer(first, streaming: true)
                     for streaming in [true, false] {
                         #expect(throws: ProducerError.alreadyRegistered) {

@@ -11,21 +11,24 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     case tcp
     case tcpOnPoll
     case tcpOnSelect
+    /// TCP through the wrapper that policies put around a transport.
+    case wrapped
 
     var testDescription: String {
         switch self {
         case .tcp: "TCP"
         case .tcpOnPoll: "TCP on poll"
         case .tcpOnSelect: "TCP on select"
+        case .wrapped: "TCP in a wrapper"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
-    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect] }
+    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped] }
 
     private var backend: LibeventReactor.Backend {
         switch self {
-        case .tcp: .best
+        case .tcp, .wrapped: .best
         case .tcpOnPoll: .poll
         case .tcpOnSelect: .select
         }
@@ -38,13 +41,18 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     /// Listens where nobody else does.
     func listen(_ reactor: any Reactor, factory: Factory, options: TransportOptions = TransportOptions()) throws -> any ListeningPort {
-        try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1", options: options)
+        try reactor.listenTCP(port: 0, factory: policy(factory) ?? factory, interface: "127.0.0.1", options: options)
     }
 
     /// Connects to a port that ``listen(_:factory:options:)`` returned; it may have closed meanwhile.
     func connect(
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
-        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: factory, options: options)
+        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: policy(factory) ?? factory, options: options)
+    }
+
+    /// A policy around a factory that sees everything and changes nothing.
+    private func policy(_ factory: Factory) -> ClientFactory? {
+        self == .wrapped ? TimeoutFactory(wrapping: factory, timeout: .seconds(3600)) : nil
     }
 }

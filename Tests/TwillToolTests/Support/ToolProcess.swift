@@ -20,6 +20,8 @@ final class ToolProcess {
 
     private let process: ChildProcess
 
+    var pid: pid_t { process.pid }
+
     init(_ arguments: [String]) throws {
         process = try ChildProcess([Self.executable().path] + arguments)
     }

@@ -174,7 +174,7 @@ final class ReentrancyScene {
     }
 
     private func registerProducer(_ transport: Transport) throws {
-        let producer = RecordingProducer(transport) { producer in
+        let producer = CallRecordingProducer(transport) { producer in
             producer.transport.write("piece")
             if producer.resumeCount == 3 { producer.transport.unregisterProducer() }
         }

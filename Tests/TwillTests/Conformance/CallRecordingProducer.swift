@@ -1,18 +1,18 @@
 @testable import Twill
 
 /// A producer that notes what it is told, and does what the test hung on each call.
-final class RecordingProducer: Producer {
+final class CallRecordingProducer: Producer {
     enum Call: Equatable {
         case pause, resume, stop
     }
 
     let transport: Transport
     private(set) var calls: [Call] = []
-    var whenPaused: ((RecordingProducer) throws -> Void)?
-    var whenResumed: ((RecordingProducer) throws -> Void)?
-    var whenStopped: ((RecordingProducer) throws -> Void)?
+    var whenPaused: ((CallRecordingProducer) throws -> Void)?
+    var whenResumed: ((CallRecordingProducer) throws -> Void)?
+    var whenStopped: ((CallRecordingProducer) throws -> Void)?
 
-    init(_ transport: Transport, whenResumed: ((RecordingProducer) throws -> Void)? = nil) {
+    init(_ transport: Transport, whenResumed: ((CallRecordingProducer) throws -> Void)? = nil) {
         self.transport = transport
         self.whenResumed = whenResumed
     }

@@ -1,0 +1,48 @@
+/// A protocol around another one: the policy of one connection. It hands on every event; a subclass does something on the way.
+///
+/// ```swift
+/// /// Counts the bytes that arrive on all connections of a factory.
+/// final class Counted: ProtocolWrapper {
+///     override func dataReceived(_ data: Span<UInt8>) throws {
+///         (factory as? CountingFactory)?.bytesReceived += data.count
+///         try super.dataReceived(data)
+///     }
+/// }
+/// ```
+///
+/// # Contract
+/// - The protocol inside gets the same transport, unless `connectionMade` gives it a ``TransportWrapper`` over it. That is for policies that
+///   must know what is written, or hold the protocol back.
+/// - For log lines, half-closing and unfinished messages it answers as the one inside does. The two calls of a
+///   ``HalfCloseableProtocol`` go there directly.
+/// - Neither holds the other in a circle: both are let go after `connectionLost`, if you add no circle of your own.
+///
+/// Twisted: `ProtocolWrapper`, which is the transport of the one inside as well.
+open class ProtocolWrapper: Protocol {
+    /// The protocol inside.
+    public final let wrapped: Protocol
+
+    /// Puts a policy around a protocol.
+    public init(wrapping wrapped: Protocol) {
+        self.wrapped = wrapped
+        super.init()
+    }
+
+    open override var logPrefix: String { wrapped.logPrefix }
+
+    open override var halfCloseable: (any HalfCloseableProtocol)? { wrapped.halfCloseable }
+
+    open override var unfinishedByteCount: Int { wrapped.unfinishedByteCount }
+
+    open override func connectionMade() throws {
+        try wrapped.makeConnection(transport)
+    }
+
+    open override func dataReceived(_ data: Span<UInt8>) throws {
+        try wrapped.dataReceived(data)
+    }
+
+    open override func connectionLost(_ reason: ConnectionLost) throws {
+        try wrapped.connectionLost(reason)
+    }
+}
