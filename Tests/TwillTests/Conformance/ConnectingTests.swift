@@ -15,6 +15,8 @@ extension Conformance {
                 try connect(reactor)
             }
             #expect(factory.userCount == 0, sourceLocation: sourceLocation)
+            // What a test hung there may hold the factory, and the reactor.
+            (factory.whenStarted, factory.whenFailed, factory.whenLost, factory.whenStopped) = (nil, nil, nil, nil)
             return factory.events
         }
 
