@@ -93,8 +93,13 @@ extension LibeventReactor {
         transports[Int(transport.socket.descriptor)] = nil
         openCount -= 1
         // The descriptor is closed before anybody is accepted in its place.
-        if !resting.isEmpty { later { [unowned self] in for listener in resting { listener.resumeIfPossible() } } }
+        noteRoom()
         return true
+    }
+
+    /// Lets ports accept again that had no room, or no descriptor.
+    func noteRoom() {
+        if !resting.isEmpty { later { [unowned self] in for listener in resting { listener.resumeIfPossible() } } }
     }
 
     /// Closes the ports first, so that nobody new comes while the others are told.

@@ -36,7 +36,10 @@ public final class LibeventReactor: Reactor {
     ///
     /// Nine tenths of the descriptors that the process may have, unless set: the rest is for files, logs and outgoing connections, which are
     /// not held back.
-    public var connectionsMax = DescriptorLimit.current / 10 * 9
+    /// A higher limit lets those in who wait.
+    public var connectionsMax = DescriptorLimit.current / 10 * 9 {
+        didSet { noteRoom() }
+    }
 
     let base: EventBase
     let stage: WriteStage

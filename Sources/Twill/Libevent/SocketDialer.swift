@@ -106,6 +106,7 @@ final class SocketDialer {
 
     /// The socket became writable: it is connected, or the attempt failed.
     private func settled() {
+        loop.beginCallback()
         guard let socket, !isOver else { return }
         let error = socket.pendingError
         guard error == 0 else {
@@ -131,7 +132,7 @@ final class SocketDialer {
     private func end() {
         isOver = true
         closeSocket()
-        if let deadline, deadline.isActive { try? deadline.cancel() }
+        deadline?.cancelIfActive()
         deadline = nil
         loop.forget(self)
     }

@@ -89,7 +89,7 @@ final class SocketListener: ListeningPort {
         isAccepting = false
         settings.isOpen = false
         event = nil
-        if let rest, rest.isActive { try? rest.cancel() }
+        rest?.cancelIfActive()
         rest = nil
         if reserve >= 0 { Socket(descriptor: reserve).close() }
         reserve = -1
@@ -203,7 +203,7 @@ final class SocketListener: ListeningPort {
     /// Leaves those who come waiting until a connection has ended.
     private func waitForRoom() {
         stopAccepting()
-        loop.resting.append(self)
+        waitForChange()
         if let lastFullLog, loop.now < lastFullLog.advanced(by: Self.fullLogInterval) { return }
         lastFullLog = loop.now
         let isOwnLimit = settings.counters.current.open >= connectionsMax
@@ -237,8 +237,13 @@ final class SocketListener: ListeningPort {
 
     private func takeRest(_ duration: Duration) {
         stopAccepting()
-        loop.resting.append(self)
+        waitForChange()
         rest = loop.callLater(duration) { [weak self] in self?.resumeIfPossible() }
+    }
+
+    /// Asks the reactor to call ``resumeIfPossible()`` when there may be room again.
+    private func waitForChange() {
+        if !loop.resting.contains(where: { $0 === self }) { loop.resting.append(self) }
     }
 
     private func stopAccepting() {
@@ -249,8 +254,9 @@ final class SocketListener: ListeningPort {
 
     /// Accepts again, if nothing stands against it: when the rest is over, when a connection has ended, when it was asked for.
     func resumeIfPossible() {
-        guard isListening, !isPaused, !isAccepting, hasRoom else { return }
-        if let rest, rest.isActive { try? rest.cancel() }
+        guard isListening, !isPaused, !isAccepting else { return }
+        guard hasRoom else { return waitForChange() }
+        rest?.cancelIfActive()
         rest = nil
         loop.resting.removeAll { $0 === self }
         if reserve < 0 { takeReserve() }

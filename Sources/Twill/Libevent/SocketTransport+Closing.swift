@@ -129,7 +129,7 @@ extension SocketTransport {
     }
 
     private func cancelDeadline() {
-        if let deadline, deadline.isActive { try? deadline.cancel() }
+        deadline?.cancelIfActive()
         deadline = nil
     }
 

@@ -283,6 +283,7 @@ final class SocketTransport: Transport {
     /// Called by libevent when the socket took some of the waiting bytes.
     func unsentBytesMoved() {
         guard let unsent else { return }
+        loop.beginCallback()
         unsent.countSent()
         noteProgress()
         if unsent.count == 0 { self.unsent = nil }

@@ -27,6 +27,9 @@ final class SocketWatch: DescriptorWatch {
     }
 
     private func ready(_ interest: Event.Interest) {
+        // The turn on which libevent frees what a run has let go belongs to no run.
+        guard loop.isRunning else { return }
+        loop.beginCallback()
         var readiness: Readiness = []
         if interest.contains(.read) { readiness.insert(.readable) }
         if interest.contains(.write) { readiness.insert(.writable) }

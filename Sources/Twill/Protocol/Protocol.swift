@@ -83,7 +83,7 @@ open class Protocol {
     @discardableResult
     public final func setTimeout(_ period: Duration?) -> Duration? {
         let previous = idleTimeout
-        if let call = previous?.call, call.isActive { try? call.cancel() }
+        previous?.call?.cancelIfActive()
         idleTimeout = period.map { IdleTimeout(period: $0) }
         startTimeout()
         return previous?.period

@@ -66,6 +66,11 @@ public final class DelayedCall {
         letGo()
     }
 
+    /// Takes the call back where it was not made or cancelled before.
+    package func cancelIfActive() {
+        if isActive { try? cancel() }
+    }
+
     /// Makes the call due so long from now, whatever was set before.
     ///
     /// - Throws: ``Failure`` where it was made or cancelled before.

@@ -179,8 +179,8 @@ open class Transport: Producer {
 
     /// Takes back what ``callLater(_:_:)`` has set; a transport calls it when its connection has ended.
     public final func cancelOwnCalls() {
-        for call in ownCalls where call.isActive {
-            try? call.cancel()
+        for call in ownCalls {
+            call.cancelIfActive()
         }
         ownCalls = []
     }

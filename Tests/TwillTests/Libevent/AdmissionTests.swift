@@ -119,6 +119,47 @@ struct AdmissionTests {
         }
     }
 
+    @Test func aPortThatIsResumedWhileThereIsNoRoomAcceptsWhenThereIs() throws {
+        try withReactor(log: RecordedLog()) { reactor in
+            reactor.connectionsMax = 1
+            let paused = try listen(reactor)
+            let other = try listen(reactor).number
+            paused.pauseAccepting()
+            let number = paused.number
+            reactor.inBackground {
+                let first = try RawSocket(connectedTo: other)
+                try #require(first.receiveText(5) == "hello")
+                return first
+            } then: { [unowned reactor] first in
+                paused.resumeAccepting()
+                reactor.runClient {
+                    let second = try RawSocket(connectedTo: number)
+                    first.close()
+                    try #require(second.receiveText(5) == "hello")
+                }
+            }
+        }
+    }
+
+    @Test func aHigherLimitLetsThoseInWhoWait() throws {
+        try withReactor(log: RecordedLog()) { reactor in
+            reactor.connectionsMax = 0
+            let number = try listen(reactor).number
+            reactor.inBackground {
+                let client = try RawSocket(connectedTo: number)
+                client.setPatience(.milliseconds(200))
+                try #require(throws: CallFailure.self) { try client.receive() }
+                return client
+            } then: { [unowned reactor] client in
+                reactor.connectionsMax = 1
+                reactor.runClient {
+                    client.setPatience(.seconds(20))
+                    try #require(client.receiveText(5) == "hello")
+                }
+            }
+        }
+    }
+
     @Test func aPortAcceptsNoMoreInOneTurnThanItWasTold() throws {
         try withReactor { reactor in
             var binding = TCPBinding(port: 0, interface: "127.0.0.1")

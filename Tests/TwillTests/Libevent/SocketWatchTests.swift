@@ -48,6 +48,27 @@ struct SocketWatchTests {
         }
     }
 
+    @Test func aWatchIsNotCalledBetweenTwoRuns() throws {
+        let reactor = try LibeventReactor(logger: RecordedLog().logger)
+        let (near, far) = try socketPair()
+        try far.send("never read")
+        let count = Counter()
+        let watch = try reactor.watch(near.descriptor, for: .readable) { [unowned reactor] _ in
+            #expect(reactor.isRunning)
+            count.add()
+            reactor.stop()
+        }
+        try reactor.runToStop()
+        let calls = count.value
+        #expect(calls > 0)
+        // A stop that was asked for between the runs would end this one before the watch is looked at.
+        try reactor.runToStop()
+        #expect(count.value > calls)
+        watch.cancel()
+        near.close()
+        far.close()
+    }
+
     @Test func readinessIsToldOnEachTurnUntilItIsUsed() throws {
         let count = Counter()
         try withReactor { reactor in

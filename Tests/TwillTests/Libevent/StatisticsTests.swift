@@ -152,6 +152,40 @@ struct StatisticsTests {
         client.close()
     }
 
+    @Test func aProducerOrAWatchThatHoldsUpTheOthersIsMeasuredThoughItComesFirst() throws {
+        let reactor = try LibeventReactor(logger: RecordedLog().logger)
+        let (watched, peer) = try socketPair()
+        let watch = try reactor.watch(watched.descriptor, for: .readable) { [unowned reactor] _ in
+            // The thread is held up on purpose.
+            pauseThread(.milliseconds(120))
+            reactor.stop()
+        }
+        try peer.send("x")
+        try reactor.runToStop()
+        #expect(reactor.statistics.longestCallback >= .milliseconds(100))
+        watch.cancel()
+
+        final class Slow: Producer {
+            func pauseProducing() {}
+            func resumeProducing() { pauseThread(.milliseconds(320)) }
+            func stopProducing() {}
+        }
+        let server = Recorder()
+        server.whenMade = { server in
+            try server.transport.registerProducer(Slow(), streaming: true)
+            server.transport.write([UInt8](repeating: 0x2E, count: 12 << 20))
+            server.transport.unregisterProducer()
+            try server.transport.registerProducer(Slow(), streaming: true)
+        }
+        let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(server), interface: "127.0.0.1").number
+        reactor.runClient {
+            let client = try RawSocket(connectedTo: port)
+            try #require(client.receive(exactly: 12 << 20).count == 12 << 20)
+        }
+        try reactor.runToStop()
+        #expect(reactor.statistics.longestCallback >= .milliseconds(300))
+    }
+
     @Test func theDelayOfCallsIsMeasured() throws {
         let reactor = try LibeventReactor(logger: RecordedLog().logger)
         reactor.callLater(.milliseconds(10)) { pauseThread(.milliseconds(80)) }

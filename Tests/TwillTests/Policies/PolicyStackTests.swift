@@ -67,7 +67,7 @@ final class PolicyStackTests {
         }
         #expect(lines.value == [#"C 1: "hello\r\nwor""#, #"S 1: "hello\r\n""#, #"C 1: "ld\r\n""#, #"S 1: "world\r\n""#])
         #expect(gone == nil)
-        #expect(log.entriesOfAnyMachine.isEmpty)
+        #expect(log.entries.isEmpty)
     }
 
     @Test func manyMegabytesGoThroughAllOfThemUnchanged() throws {
@@ -92,7 +92,7 @@ final class PolicyStackTests {
                 }
             }
         }
-        #expect(log.entriesOfAnyMachine.isEmpty)
+        #expect(log.entries.isEmpty)
     }
 
     private static func goOn(_ transport: Transport) {

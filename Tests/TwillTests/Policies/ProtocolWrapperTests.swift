@@ -47,6 +47,6 @@ import Testing
         }
         #expect(inside.events == [.made, .data("x"), .lost(.failed)])
         #expect(inside.reason?.underlying is Mistake)
-        #expect(log.entriesOfAnyMachine == ["error: Recorder.dataReceived threw: Mistake()"])
+        #expect(log.entries == ["error: Recorder.dataReceived threw: Mistake()"])
     }
 }

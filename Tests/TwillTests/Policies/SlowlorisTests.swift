@@ -64,6 +64,6 @@ import Testing
         #expect(lifetimes.allSatisfy { $0 >= Self.deadline && $0 < Self.deadline + .seconds(10) })
         // The reactor's thread has used less than a fifth of a core.
         #expect((threadProcessorTime() - processorTime) * 5 < clock.now - start)
-        #expect(log.entriesOfAnyMachine.isEmpty)
+        #expect(log.entries.isEmpty)
     }
 }

@@ -104,6 +104,6 @@ import Testing
             }
         }
         #expect(lines.value == [#"C 1: "hello""#, #"S 1: "you said hello""#])
-        #expect(log.entriesOfAnyMachine == [#"info: C 1: "hello""#, #"info: S 1: "you said hello""#])
+        #expect(log.entries == [#"info: C 1: "hello""#, #"info: S 1: "you said hello""#])
     }
 }

@@ -286,6 +286,6 @@ private final class LayeringFactory: WrappingFactory {
         }
         #expect(recorder.events == [.made, .data("x"), .lost(.timedOut)])
         #expect(recorder.reason?.deadline == .idle(.seconds(1)))
-        #expect(log.entriesOfAnyMachine.isEmpty)
+        #expect(log.entries.isEmpty)
     }
 }

@@ -158,8 +158,3 @@ extension RawSocket {
         try #require(rest.isEmpty)
     }
 }
-
-extension RecordedLog {
-    /// What was logged, but for what a reactor says of a machine that is busy with other things.
-    var entriesOfAnyMachine: [String] { entries.filter { !$0.contains("kept the reactor busy") } }
-}

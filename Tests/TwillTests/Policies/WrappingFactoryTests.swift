@@ -73,7 +73,7 @@ import Testing
             }
         }
         #expect(refused == 1)
-        #expect(log.entriesOfAnyMachine.isEmpty)
+        #expect(log.entries.isEmpty)
     }
 
     @Test func anInsideThatThrowsClosesTheConnectionAndIsLogged() throws {

@@ -51,7 +51,7 @@ extension Reactor {
             Issue.record("the reactor was not stopped within \(deadline)", sourceLocation: sourceLocation)
             stop()
         }
-        defer { if alarm.isActive { try? alarm.cancel() } }
+        defer { alarm.cancelIfActive() }
         try run(installSignalHandlers: false)
     }
 
