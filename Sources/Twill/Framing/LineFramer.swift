@@ -1,115 +1,191 @@
-/// Splits a stream of bytes into lines. Knows nothing of sockets.
+/// What happens to a line that is longer than the limit.
+public enum OverlongLines: Sendable {
+    /// The peer is rejected: nothing more is read from it.
+    case reject
+    /// The line is told of once and skipped; reading goes on behind its delimiter.
+    case discard
+}
+
+/// Splits a stream of bytes into lines; see ``Framer`` for how it is used.
 ///
 /// ```swift
-/// var framer = LineFramer()
-/// var position = 0
-/// while case .line(let range) = framer.next(in: input, at: &position) {
-///     use(input.extracting(range))
-/// }
+/// var framer = LineFramer(delimiter: .any, lengthMax: 512)
+/// try framer.forEachFrame(in: input) { line in print(String(repairing: line)) }
 /// ```
 ///
-/// A line that lies inside one input is told as a range of it, uncopied. Only a line that is split between inputs is collected, and each byte
-/// is looked at once: the time is linear in the bytes, the memory at most `lengthMax` and a delimiter.
+/// A line that may still turn out right is waited for: the limit counts when its end has come, or when more bytes than the limit and a delimiter
+/// have.
 ///
 /// Invariant: `collected` holds no whole delimiter, and at most `lengthMax + delimiter.count - 1` bytes.
-public struct LineFramer: Sendable {
-    /// What the next bytes of the input are.
-    public enum Step: Equatable, Sendable {
-        /// A line in this range of the input, its delimiter not included.
-        case line(Range<Int>)
-        /// A line that began in an earlier input; ``LineFramer/takeCollected()`` gives it.
-        case collectedLine
-        /// No whole line; the rest was collected.
-        case needsMore
-        /// A line longer than the limit begins at the position, or earlier if something was collected. Nothing was consumed.
-        case tooLong
+public struct LineFramer: Framer {
+    private enum Phase {
+        case line
+        case discarding
+        case rejected(Rejection)
     }
 
     /// The most bytes that a line may have, its delimiter not counted.
     public var lengthMax: Int
+    /// What ends a line.
+    public private(set) var delimiter: LineDelimiter
+    /// What happens to a line that is longer than the limit.
+    public var overlong: OverlongLines
 
-    /// What ends a line; never empty.
-    public private(set) var delimiter: [UInt8]
-
+    public var streamOffset = 0
     /// The start of a line whose end is still to come.
-    public private(set) var collected: [UInt8] = []
+    private var collected: [UInt8] = []
+    /// Up to where the input at hand is known to hold no delimiter.
+    var scanned = 0
+    private var phase = Phase.line
+    /// The last bytes of a line that is skipped, which may be the beginning of its delimiter.
+    private var tail: [UInt8] = []
 
     /// Makes a framer; the default is Twisted's: lines end with CR LF and have at most 16384 bytes.
-    ///
-    /// - Precondition: the delimiter is not empty.
-    public init(delimiter: [UInt8] = [13, 10], lengthMax: Int = 16384) {
-        precondition(!delimiter.isEmpty, "a line's delimiter needs at least one byte, such as [10] for LF")
+    public init(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384, overlong: OverlongLines = .reject) {
         self.delimiter = delimiter
         self.lengthMax = lengthMax
+        self.overlong = overlong
     }
 
     /// Changes what ends a line, and gives back what was collected, which may hold the new delimiter.
-    ///
-    /// - Precondition: the delimiter is not empty.
-    public mutating func setDelimiter(_ delimiter: [UInt8]) -> [UInt8] {
-        precondition(!delimiter.isEmpty, "a line's delimiter needs at least one byte, such as [10] for LF")
+    public mutating func setDelimiter(_ delimiter: LineDelimiter) -> [UInt8] {
         self.delimiter = delimiter
-        return takeCollected()
+        tail = []
+        return takeUnfinishedBytes()
     }
 
-    /// Takes out the line that ``Step/collectedLine`` told of, or whatever was collected so far.
     public mutating func takeCollected() -> [UInt8] {
         defer { collected = [] }
         return collected
     }
 
-    /// The rule for lines that need no memory; nil where there is none, or where a line has begun.
-    var rule: LineRule? {
-        collected.isEmpty ? LineRule(delimiter: delimiter, lengthMax: lengthMax) : nil
+    public mutating func reset() {
+        phase = .line
+        collected = []
+        tail = []
     }
 
-    /// Finds the next line at or after the position, and moves the position behind its delimiter.
-    public mutating func next(in input: Span<UInt8>, at position: inout Int) -> Step {
-        guard let end = end(in: input, from: position) else {
+    public var unfinishedBytes: [UInt8] { collected }
+
+    public mutating func takeUnfinishedBytes() -> [UInt8] {
+        // A line that is being skipped has no bytes to give, and is skipped to its end.
+        takeCollected()
+    }
+
+    public var unfinishedByteCount: Int {
+        switch phase {
+        case .line, .rejected: collected.count
+        case .discarding: max(1, tail.count)
+        }
+    }
+
+    /// Whether the next byte begins a line.
+    var isAtBoundary: Bool {
+        if case .line = phase { collected.isEmpty } else { false }
+    }
+
+    public func encode(_ line: Span<UInt8>, into output: inout [UInt8]) {
+        output.append(line)
+        output += delimiter.bytes
+    }
+
+    public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
+        switch phase {
+        case .line: break
+        case .discarding: if !skipRest(of: input, at: &position) { return .needsMore }
+        case .rejected(let rejection): return .rejected(rejection)
+        }
+        let unscanned = max(position, scanned)
+        scanned = 0
+        guard let end = Self.end(of: delimiter, in: input, from: position, searching: unscanned, after: collected) else {
             return collectRest(of: input, at: &position)
         }
         let start = position
-        let lineEnd = end - delimiter.count
-        guard collected.count + lineEnd - start <= lengthMax else { return .tooLong }
-        position = end
-        guard !collected.isEmpty else { return .line(start..<lineEnd) }
-        if lineEnd >= start {
-            collected.append(input.extracting(start..<lineEnd))
+        guard collected.count + end.line - start <= lengthMax else {
+            return rejectLine(in: input, at: &position, upTo: end.line, next: end.next)
+        }
+        position = end.next
+        guard !collected.isEmpty else { return .frame(start..<end.line) }
+        if end.line >= start {
+            collected.append(input.extracting(start..<end.line))
         } else {
             // The delimiter began in what was collected.
-            collected.removeLast(start - lineEnd)
+            collected.removeLast(start - end.line)
         }
-        return .collectedLine
+        return .collectedFrame
     }
 
-    /// The position behind the first delimiter, whose beginning may lie in what was collected.
+    /// Where a line ends, which may be before `start`, in what came earlier, and where the next one begins.
     ///
-    /// Its last byte is what is searched for, so that a delimiter split between two inputs needs no second look at the first.
-    private func end(in input: Span<UInt8>, from start: Int) -> Int? {
-        let lastByte = delimiter[delimiter.count - 1]
-        var from = start
-        while let last = input.firstPosition(of: lastByte, from: from) {
-            if matches(input, start: start, endingAt: last) { return last + 1 }
+    /// The delimiter's last byte is what is searched for, so that a delimiter split between two inputs needs no second look at the first.
+    private static func end(
+        of delimiter: LineDelimiter, in input: Span<UInt8>, from start: Int, searching unscanned: Int, after earlier: [UInt8]
+    ) -> (line: Int, next: Int)? {
+        let count = delimiter.bytes.count
+        var from = unscanned
+        while let last = input.firstPosition(of: delimiter.bytes[count - 1], from: from) {
+            let isWhole = (1..<max(1, count)).allSatisfy { back in
+                let index = last - back
+                let earlierIndex = earlier.count + index - start
+                guard earlierIndex >= 0 else { return false }
+                let byte = index >= start ? input[index] : earlier[earlierIndex]
+                return byte == delimiter.bytes[count - 1 - back]
+            }
+            if isWhole { return (last + 1 - count, last + 1) }
+            if delimiter.takesLoneLineFeed { return (last, last + 1) }
             from = last + 1
         }
         return nil
     }
 
-    private func matches(_ input: Span<UInt8>, start: Int, endingAt last: Int) -> Bool {
-        let count = delimiter.count
-        guard collected.count + last - start + 1 >= count else { return false }
-        for back in 1..<max(1, count) {
-            let index = last - back
-            let byte = index >= start ? input[index] : collected[collected.count + index - start]
-            guard byte == delimiter[count - 1 - back] else { return false }
+    private mutating func collectRest(of input: Span<UInt8>, at position: inout Int) -> FramerStep {
+        guard collected.count + input.count - position <= lengthMax + delimiter.bytes.count - 1 else {
+            return rejectLine(in: input, at: &position, upTo: input.count, next: nil)
         }
+        collected.append(input.extracting(position...))
+        position = input.count
+        streamOffset += input.count
+        return .needsMore
+    }
+
+    /// Gives up a line that is too long. Where it is rejected, nothing of the input is consumed.
+    private mutating func rejectLine(in input: Span<UInt8>, at position: inout Int, upTo end: Int, next: Int?) -> FramerStep {
+        let start = position
+        let offset = streamOffset + start - collected.count + lengthMax
+        let rejection = Rejection(.lineTooLong(lengthMax: lengthMax), offset: offset)
+        guard overlong == .discard else {
+            phase = .rejected(rejection)
+            return .rejected(rejection)
+        }
+        position = next ?? input.count
+        if next == nil {
+            phase = .discarding
+            keepTail(of: input, from: start, after: collected)
+        }
+        return .skipped(rejection, start..<max(start, end))
+    }
+
+    /// Skips to the end of a line that is too long; false where it is still to come.
+    private mutating func skipRest(of input: Span<UInt8>, at position: inout Int) -> Bool {
+        // Whoever was told of the line has had the time to take its beginning.
+        collected = []
+        guard let end = Self.end(of: delimiter, in: input, from: position, searching: position, after: tail) else {
+            keepTail(of: input, from: position, after: tail)
+            position = input.count
+            streamOffset += input.count
+            return false
+        }
+        position = end.next
+        phase = .line
+        tail = []
         return true
     }
 
-    private mutating func collectRest(of input: Span<UInt8>, at position: inout Int) -> Step {
-        guard collected.count + input.count - position <= lengthMax + delimiter.count - 1 else { return .tooLong }
-        collected.append(input.extracting(position...))
-        position = input.count
-        return .needsMore
+    /// Keeps as many of the last bytes as a delimiter's beginning may have.
+    private mutating func keepTail(of input: Span<UInt8>, from start: Int, after earlier: [UInt8]) {
+        let wanted = delimiter.bytes.count - 1
+        let fromInput = min(wanted, input.count - start)
+        tail = Array(earlier.suffix(wanted - fromInput))
+        tail.append(input.extracting((input.count - fromInput)...))
     }
 }

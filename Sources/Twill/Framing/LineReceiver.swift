@@ -8,32 +8,38 @@
 ///
 /// # Contract
 /// - What ``FrameReceiver`` says. The delimiter is not part of the line, and the line is lent for the length of the call.
-/// - A line longer than ``lengthMax`` is told once, to ``lineLengthExceeded(_:)``, which closes the connection unless it is overridden.
+/// - A line longer than ``lengthMax`` is told once, to ``lineLengthExceeded(_:)``, which closes the connection unless it is overridden or
+///   ``overlong`` says to skip such lines.
 /// - Changing ``delimiter`` or ``lengthMax`` in a callback counts from the next byte on.
 /// - An unfinished line is not delivered when the connection ends; ``FrameReceiver/unreadBytes`` has it.
 ///
 /// Twisted: `twisted.protocols.basic.LineReceiver`; `LineOnlyReceiver` is the same here.
 open class LineReceiver: FrameReceiver {
     private final var framer: LineFramer
-    /// The framer's rule while it can find a line by itself, kept apart so that a line costs no access to the framer.
-    private final var rule: LineRule?
+    /// The framer's rule, kept apart so that a line costs no access to the framer; enabled while it can find a line by itself.
+    private final var rule: LineRule
+    /// The delimiter as it is sent, where it fits; else nothing.
+    private final var edge: FrameEdge
     private final var isRaw = false
+    /// Where the line that ``lineLengthExceeded(_:)`` was told of last passed the limit.
+    private final var overlongOffset = 0
 
-    /// Makes a receiver; lines end with CR LF and have at most 16384 bytes.
-    ///
-    /// - Precondition: the delimiter is not empty.
-    public init(delimiter: [UInt8] = [13, 10], lengthMax: Int = 16384) {
-        framer = LineFramer(delimiter: delimiter, lengthMax: lengthMax)
-        rule = framer.rule
+    /// Makes a receiver; lines end with CR LF and have at most 16384 bytes, and longer ones close the connection.
+    public init(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384, overlong: OverlongLines = .reject) {
+        framer = LineFramer(delimiter: delimiter, lengthMax: lengthMax, overlong: overlong)
+        rule = LineRule(delimiter, lengthMax: lengthMax)
+        edge = FrameEdge(delimiter.bytes) ?? .none
         super.init()
     }
 
-    /// What ends a line, received or sent; never empty. It may be changed at any time.
-    public final var delimiter: [UInt8] {
+    /// What ends a line, received or sent. It may be changed at any time.
+    public final var delimiter: LineDelimiter {
         get { framer.delimiter }
         set {
             let collected = framer.setDelimiter(newValue)
-            rule = framer.rule
+            rule = LineRule(newValue, lengthMax: lengthMax)
+            edge = FrameEdge(newValue.bytes) ?? .none
+            chooseWay()
             if !collected.isEmpty { putBack(collected.span) }
         }
     }
@@ -43,33 +49,47 @@ open class LineReceiver: FrameReceiver {
         get { framer.lengthMax }
         set {
             framer.lengthMax = newValue
-            rule = framer.rule
+            rule.lengthMax = newValue
         }
     }
 
+    /// What happens to a line that is longer than ``lengthMax``. It may be changed at any time.
+    public final var overlong: OverlongLines {
+        get { framer.overlong }
+        set { framer.overlong = newValue }
+    }
+
     /// Called with each line.
-    open func lineReceived(_ line: Span<UInt8>) throws {}
+    open func lineReceived(_ line: Span<UInt8>) throws {
+        try stepState(line)
+    }
 
     /// Called in raw mode with whatever arrives; never empty.
     open func rawDataReceived(_ data: Span<UInt8>) throws {}
 
-    /// Called once for a line that is too long, with what has arrived of it and everything behind it; closes the connection.
+    /// Called once for a line that is too long; closes the connection unless such lines are discarded.
     ///
-    /// An override that does not close may call ``setLineMode(_:)`` with the part it can make sense of; without it, reading goes on with the
-    /// next bytes that arrive.
+    /// The bytes are what has arrived of the line, and everything behind it unless such lines are discarded. An override that
+    /// does not close may call ``setLineMode(_:)`` with the part it can make sense of; without it, reading goes on with the next bytes that
+    /// arrive.
     open func lineLengthExceeded(_ line: Span<UInt8>) throws {
-        reject(.lineTooLong(lengthMax: lengthMax))
+        guard overlong == .reject else { return }
+        finish()
+        try inputRejected(Rejection(.lineTooLong(lengthMax: lengthMax), offset: overlongOffset))
     }
 
-    /// Sends a line and the delimiter, in one write. Its length is not checked.
+    /// Sends a line and the delimiter, in one write. Neither its length is checked nor whether it holds a delimiter.
     public final func sendLine(_ line: Span<UInt8>) {
-        guard let transport = currentTransport else { return }
-        if let rule {
-            rule.withDelimiter { transport.writeFrame(prefix: Span(), body: line, suffix: $0) }
-        } else {
-            let delimiter = framer.delimiter
-            transport.writeFrame(prefix: Span(), body: line, suffix: delimiter.span)
-        }
+        let edge = edge
+        guard edge.count > 0 else { return sendEncoded(line) }
+        writeFrame(prefix: .none, body: line, suffix: edge)
+    }
+
+    @inline(never)
+    private final func sendEncoded(_ line: Span<UInt8>) {
+        var bytes: [UInt8] = []
+        framer.encode(line, into: &bytes)
+        currentTransport?.write(bytes)
     }
 
     /// Sends a line and the delimiter, in one write.
@@ -88,6 +108,7 @@ open class LineReceiver: FrameReceiver {
     /// Delivers everything behind the current line to ``rawDataReceived(_:)``, until ``setLineMode(_:)``.
     public final func setRawMode() {
         isRaw = true
+        chooseWay()
     }
 
     /// Delivers lines again.
@@ -96,6 +117,7 @@ open class LineReceiver: FrameReceiver {
     /// - Throws: outside of a callback, what the callbacks of the delivered lines throw.
     public final func setLineMode(_ extra: Span<UInt8> = Span()) throws {
         isRaw = false
+        chooseWay()
         if !extra.isEmpty { putBack(extra) }
         try continueParsing()
     }
@@ -109,57 +131,71 @@ open class LineReceiver: FrameReceiver {
         while mayDeliver {
             let start = position
             guard start < input.count else { return }
-            if isRaw {
-                position = input.count
-                try rawDataReceived(input.extracting(start...))
-            } else if let rule, let line = rule.line(in: input, from: start) {
-                position = rule.position(behind: line)
-                try lineReceived(input.extracting(line))
-            } else {
+            switch rule.line(in: input, from: start) {
+            case .line(let end, let next) where end &- start <= rule.lengthMax:
+                position = next
+                try lineReceived(input.extracting(start..<end))
+            case .nothing:
+                // What was searched in vain is not searched again.
+                framer.scanned = input.count
                 try parseSlowly(input)
+            default:
+                try isRaw ? takeRaw(input) : parseSlowly(input)
             }
         }
     }
 
-    /// Parses what needs the framer: a line that is split between inputs, or too long.
-    @inline(never)
-    private final func parseSlowly(_ input: Span<UInt8>) throws {
-        var next = position
-        let step = framer.next(in: input, at: &next)
-        position = next
-        rule = framer.rule
-        switch step {
-        case .line(let range): try lineReceived(input.extracting(range))
-        case .collectedLine: try deliverCollected()
-        case .needsMore: return
-        case .tooLong: try tellTooLong(input)
-        }
+    private final func takeRaw(_ input: Span<UInt8>) throws {
+        let start = position
+        position = input.count
+        try rawDataReceived(input.extracting(start...))
     }
 
-    private final func deliverCollected() throws {
-        let line = takeCollected()
-        let span = line.span
-        try lineReceived(span)
+    /// Chooses who finds the next line.
+    private final func chooseWay() {
+        rule.enable(!isRaw && framer.isAtBoundary)
     }
 
-    private final func tellTooLong(_ input: Span<UInt8>) throws {
+    final override func nextFrame(in input: Span<UInt8>, at position: inout Int, streamOffset: Int) -> FramerStep {
+        framer.streamOffset = streamOffset
+        defer { chooseWay() }
+        return framer.next(in: input, at: &position)
+    }
+
+    final override func deliver(_ frame: Span<UInt8>) throws { try lineReceived(frame) }
+
+    final override func tellSkipped(_ rejection: Rejection, _ part: Span<UInt8>) throws {
+        let collected = framer.takeCollected()
+        try tellTooLong(rejection, collected, part)
+    }
+
+    // An override may go on with other lines, and so the framer does.
+    final override func tellRejected(_ rejection: Rejection, _ input: Span<UInt8>) throws {
         let start = position
         position = input.count
         let collected = takeCollected()
-        guard !collected.isEmpty else { return try lineLengthExceeded(input.extracting(start...)) }
-        var line = collected
-        line.append(input.extracting(start...))
-        let span = line.span
-        try lineLengthExceeded(span)
+        framer.reset()
+        chooseWay()
+        try tellTooLong(rejection, collected, input.extracting(start...))
     }
 
-    final override func takeCollected() -> [UInt8] {
-        defer { rule = framer.rule }
-        return framer.takeCollected()
+    private final func tellTooLong(_ rejection: Rejection, _ start: [UInt8], _ rest: Span<UInt8>) throws {
+        overlongOffset = rejection.offset
+        guard !start.isEmpty else { return try lineLengthExceeded(rest) }
+        var line = start
+        line.append(rest)
+        try lineLengthExceeded(line.span)
     }
 
-    final override var collectedBytes: [UInt8] { framer.collected }
+    final override func takeCollected() -> [UInt8] { framer.takeCollected() }
+
+    final override var unfinishedBytes: [UInt8] { framer.unfinishedBytes }
+
+    final override func takeUnfinishedBytes() -> [UInt8] {
+        defer { chooseWay() }
+        return framer.takeUnfinishedBytes()
+    }
 
     // Whoever changes to raw bytes in the middle of a line does not wait for its end.
-    open override var unfinishedByteCount: Int { isRaw ? 0 : framer.collected.count }
+    open override var unfinishedByteCount: Int { isRaw ? 0 : framer.unfinishedByteCount }
 }

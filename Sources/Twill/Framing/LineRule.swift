@@ -1,60 +1,49 @@
-/// What ends a line and how long a line may be: the part of line framing that needs no memory, for delimiters of up to eight bytes.
+/// What ends a line and how long a line may be: the part of line framing that needs no memory, for delimiters of one or two bytes.
 ///
-/// It finds the lines that lie whole inside one input. Trivial on purpose: a receiver copies it into registers for each line.
-struct LineRule: Sendable {
-    /// The longest delimiter that fits.
-    static let delimiterBytesMax = 8
-
-    private var bytes = InlineArray<8, UInt8>(repeating: 0)
-    private let count: Int
+/// It finds the lines that lie whole inside one input. A few plain bytes, so that a receiver has it at hand for each line.
+struct LineRule: BitwiseCopyable, Sendable {
+    /// Whether lines are found here now.
+    private(set) var isEnabled: Bool
+    /// The delimiter's last byte, which is what is searched for.
+    private let lastByte: UInt8
+    /// The byte in front of it, which is part of the delimiter if it is there; -1 where there is no such byte.
+    private let byteBefore: Int16
+    private let needsByteBefore: Bool
+    private let fits: Bool
     var lengthMax: Int
 
-    /// Nil for a delimiter that does not fit.
-    init?(delimiter: [UInt8], lengthMax: Int) {
-        guard (1...Self.delimiterBytesMax).contains(delimiter.count) else { return nil }
-        for (index, byte) in delimiter.enumerated() {
-            bytes[index] = byte
-        }
-        count = delimiter.count
+    /// A rule that finds nothing for a delimiter that does not fit.
+    init(_ delimiter: LineDelimiter, lengthMax: Int) {
+        let bytes = delimiter.bytes
+        lastByte = bytes[bytes.count - 1]
+        byteBefore = bytes.count > 1 ? Int16(bytes[bytes.count - 2]) : -1
+        needsByteBefore = bytes.count > 1 && !delimiter.takesLoneLineFeed
+        fits = bytes.count <= 2
+        isEnabled = fits
         self.lengthMax = lengthMax
     }
 
-    /// The range of the line that begins at `start`, and nil where its end is not in the input or it is too long.
-    @inline(__always)
-    func line(in input: Span<UInt8>, from start: Int) -> Range<Int>? {
-        guard let end = end(in: input, from: start), end - count - start <= lengthMax else { return nil }
-        return start..<end - count
+    /// Says whether lines are to be found here.
+    mutating func enable(_ enables: Bool) {
+        isEnabled = enables && fits
     }
 
-    /// Where the next line begins.
-    @inline(__always)
-    func position(behind line: Range<Int>) -> Int { line.upperBound + count }
-
-    /// The position behind the first delimiter that begins at or after `start`.
-    @inline(__always)
-    private func end(in input: Span<UInt8>, from start: Int) -> Int? {
-        var from = start + count - 1
-        while let last = input.firstPosition(of: bytes[count - 1], from: from) {
-            if matches(input, endingAt: last) { return last + 1 }
-            from = last + 1
-        }
-        return nil
+    /// What a search has found.
+    enum Found {
+        /// A line that ends there, however long it is, and where the next one begins.
+        case line(end: Int, next: Int)
+        /// No end of a line in all of the input.
+        case nothing
+        /// The framer must look: the last byte came up without the one before it, or lines are not found here now.
+        case unsure
     }
 
-    /// Whether the bytes before `last` are the delimiter's; `last` itself is known to be right.
+    /// Looks for the end of the line that begins at `start`.
     @inline(__always)
-    private func matches(_ input: Span<UInt8>, endingAt last: Int) -> Bool {
-        let first = last - count + 1
-        for index in 0..<count - 1 where input[first + index] != bytes[index] {
-            return false
-        }
-        return true
-    }
-
-    /// Lends the delimiter.
-    @inline(__always)
-    func withDelimiter(_ body: (Span<UInt8>) -> Void) {
-        let bytes = bytes
-        body(bytes.span.extracting(..<count))
+    func line(in input: Span<UInt8>, from start: Int) -> Found {
+        guard isEnabled else { return .unsure }
+        guard let last = input.firstPosition(of: lastByte, from: start) else { return .nothing }
+        if last > start, Int16(input[last &- 1]) == byteBefore { return .line(end: last &- 1, next: last &+ 1) }
+        return needsByteBefore ? .unsure : .line(end: last, next: last &+ 1)
     }
 }

@@ -1,56 +1,68 @@
-/// Splits a stream of bytes into netstrings: `5:hello,`. Knows nothing of sockets.
+/// Splits a stream of bytes into netstrings, `5:hello,` (https://cr.yp.to/proto/netstrings.txt); see ``Framer`` for how it is used.
 ///
-/// A string that lies inside one input is told as a range of it, uncopied; one that is split between inputs is collected as its bytes come,
-/// never from the size that was announced. The first byte that breaks the rules is a rejection, and nothing comes after it.
+/// ```swift
+/// var framer = NetstringFramer(lengthMax: 1 << 20)
+/// try framer.forEachFrame(in: input) { string in print(string.count) }
+/// ```
 ///
-/// The length is a decimal number without leading zeros (`0` alone is one), at most `lengthMax`.
-public struct NetstringFramer: Sendable {
-    /// What the next bytes of the input are.
-    public enum Step: Equatable, Sendable {
-        /// A string in this range of the input.
-        case string(Range<Int>)
-        /// A string that began in an earlier input; ``NetstringFramer/takeCollected()`` gives it.
-        case collectedString
-        /// No whole string; the rest was taken in.
-        case needsMore
-        /// The input is no netstring; nothing more will come.
-        case rejected(FramingError)
-    }
-
+/// The length is a decimal number without leading zeros (`0` alone is one), at most `lengthMax`. The first byte that breaks the rules is a
+/// rejection.
+public struct NetstringFramer: Framer {
     private enum Phase {
-        case length, payload, rejected
+        case length
+        case payload
+        case rejected(Rejection)
     }
 
     /// The most bytes that a string may have.
     public var lengthMax: Int
 
-    /// The start of a string whose end is still to come.
-    public private(set) var collected: [UInt8] = []
-
+    private var collected: [UInt8] = []
+    public var streamOffset = 0
     private var phase = Phase.length
     private var length = 0
     private var digits = 0
-    private var rejection = FramingError.badNetstringLength
 
     /// Makes a framer; the default limit is Twisted's, 99999 bytes.
     public init(lengthMax: Int = 99_999) {
         self.lengthMax = lengthMax
     }
 
-    /// Takes out the string that ``Step/collectedString`` told of, or whatever was collected so far.
     public mutating func takeCollected() -> [UInt8] {
         defer { collected = [] }
         return collected
     }
 
-    /// The bytes of an unfinished string that were taken in, those of its length and the colon included.
-    var unfinishedByteCount: Int {
-        digits + (phase == .payload ? 1 : 0) + collected.count
+    public mutating func reset() {
+        collected = []
+        expectLength()
     }
 
-    /// The limit while the next byte begins a string, so that ``wholeString(in:from:lengthMax:)`` can be asked; else nil.
-    var limitAtBoundary: Int? {
-        phase == .length && digits == 0 ? lengthMax : nil
+    public var unfinishedBytes: [UInt8] {
+        switch phase {
+        case .length: digits > 0 ? Array("\(length)".utf8) : []
+        case .payload: Array("\(length):".utf8) + collected
+        case .rejected: []
+        }
+    }
+
+    public var unfinishedByteCount: Int {
+        switch phase {
+        case .length: digits
+        case .payload: digits + 1 + collected.count
+        case .rejected: 0
+        }
+    }
+
+    /// Whether the next byte begins a string, so that ``wholeString(in:from:lengthMax:)`` can be asked.
+    var isAtBoundary: Bool {
+        if case .length = phase { digits == 0 } else { false }
+    }
+
+    public func encode(_ string: Span<UInt8>, into output: inout [UInt8]) {
+        output += "\(string.count):".utf8
+        output.append(string)
+        output.append(UInt8(ascii: ","))
     }
 
     /// The string that begins at `start`, where all of it is in the input and keeps the rules; nil says nothing of what is wrong.
@@ -59,36 +71,36 @@ public struct NetstringFramer: Sendable {
         var length = 0
         var position = start
         while position < input.count {
-            let digit = Int(input[position]) - Int(UInt8(ascii: "0"))
+            let digit = Int(input[position]) &- Int(UInt8(ascii: "0"))
             guard (0...9).contains(digit) else { break }
             // Nothing can overflow below this limit, and no limit above it is worth a fast way.
-            length = length * 10 + digit
-            position += 1
+            length = length &* 10 &+ digit
+            position &+= 1
             guard length <= lengthMax, length < 1 << 32 else { return nil }
         }
-        let payload = position + 1
-        guard position > start, position == start + 1 || input[start] != UInt8(ascii: "0"), payload + length < input.count,
+        let payload = position &+ 1
+        guard position > start, position == start &+ 1 || input[start] != UInt8(ascii: "0"), payload &+ length < input.count,
             input[position] == UInt8(ascii: ":"),
-            input[payload + length] == UInt8(ascii: ",")
+            input[payload &+ length] == UInt8(ascii: ",")
         else { return nil }
-        return payload..<payload + length
+        return payload..<payload &+ length
     }
 
-    /// Finds the next string at the position, and moves the position behind its comma.
-    public mutating func next(in input: Span<UInt8>, at position: inout Int) -> Step {
-        if phase == .length {
-            guard takeLength(in: input, at: &position) else {
-                return phase == .rejected ? .rejected(rejection) : .needsMore
-            }
+    public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
+        switch phase {
+        case .length:
+            if let reason = takeLength(in: input, at: &position) { return reject(reason, at: position) }
+        case .payload: break
+        case .rejected(let rejection): return .rejected(rejection)
         }
-        guard phase == .payload else { return .rejected(rejection) }
+        guard case .payload = phase else { return needMore(input) }
         let start = position
         let end = start + length
         guard collected.isEmpty, end < input.count else { return collect(from: input, at: &position) }
-        guard input[end] == UInt8(ascii: ",") else { return reject(.missingComma) }
+        guard input[end] == UInt8(ascii: ",") else { return reject(.missingComma, at: end) }
         position = end + 1
         expectLength()
-        return .string(start..<end)
+        return .frame(start..<end)
     }
 
     private mutating func expectLength() {
@@ -97,48 +109,47 @@ public struct NetstringFramer: Sendable {
         digits = 0
     }
 
-    private mutating func reject(_ error: FramingError) -> Step {
-        rejection = error
-        phase = .rejected
-        collected = []
-        return .rejected(error)
+    private mutating func needMore(_ input: Span<UInt8>) -> FramerStep {
+        streamOffset += input.count
+        return .needsMore
     }
 
-    /// Reads the length and its colon; false where the input ended or the peer broke the rules.
-    private mutating func takeLength(in input: Span<UInt8>, at position: inout Int) -> Bool {
+    private mutating func reject(_ reason: Rejection.Reason, at position: Int) -> FramerStep {
+        let rejection = Rejection(reason, offset: streamOffset + position)
+        phase = .rejected(rejection)
+        collected = []
+        return .rejected(rejection)
+    }
+
+    /// Reads the length and its colon, as far as the input goes; where the peer broke the rules, how. The position is that of the culprit then.
+    private mutating func takeLength(in input: Span<UInt8>, at position: inout Int) -> Rejection.Reason? {
         while position < input.count {
             let byte = input[position]
-            position += 1
             if byte == UInt8(ascii: ":"), digits > 0 {
+                position += 1
                 phase = .payload
-                return true
+                return nil
             }
             let digit = Int(byte) - Int(UInt8(ascii: "0"))
-            guard (0...9).contains(digit), digits == 0 || length > 0 else {
-                _ = reject(.badNetstringLength)
-                return false
-            }
-            // Cannot overflow: the length never gets past ten times the limit, and the limit is checked first.
+            guard (0...9).contains(digit), digits == 0 || length > 0 else { return .badNetstringLength }
             let (longer, overflow) = length.multipliedReportingOverflow(by: 10)
-            guard !overflow, longer <= Int.max - digit, longer + digit <= lengthMax else {
-                _ = reject(.netstringTooLong(lengthMax: lengthMax))
-                return false
-            }
+            guard !overflow, longer <= Int.max - digit, longer + digit <= lengthMax else { return .stringTooLong(lengthMax: lengthMax) }
             length = longer + digit
             digits += 1
+            position += 1
         }
-        return false
+        return nil
     }
 
     /// Takes in as much of a split string as there is.
-    private mutating func collect(from input: Span<UInt8>, at position: inout Int) -> Step {
+    private mutating func collect(from input: Span<UInt8>, at position: inout Int) -> FramerStep {
         let taken = min(length - collected.count, input.count - position)
         collected.append(input.extracting(position..<position + taken))
         position += taken
-        guard collected.count == length, position < input.count else { return .needsMore }
-        guard input[position] == UInt8(ascii: ",") else { return reject(.missingComma) }
+        guard collected.count == length, position < input.count else { return needMore(input) }
+        guard input[position] == UInt8(ascii: ",") else { return reject(.missingComma, at: position) }
         position += 1
         expectLength()
-        return .collectedString
+        return .collectedFrame
     }
 }

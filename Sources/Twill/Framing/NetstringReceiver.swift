@@ -8,13 +8,13 @@
 ///
 /// # Contract
 /// - What ``FrameReceiver`` says. The string is lent for the length of the call.
-/// - The first byte that breaks the rules closes the connection; the reason holds a ``FramingError``. Nothing is delivered after it.
+/// - The first byte that breaks the rules closes the connection; the reason holds a ``Rejection``. Nothing is delivered after it.
 ///
 /// Twisted: `twisted.protocols.basic.NetstringReceiver`.
 open class NetstringReceiver: FrameReceiver {
     private final var framer: NetstringFramer
-    /// The framer's limit while it stands between two strings, kept apart so that a whole string costs no access to the framer.
-    private final var limitAtBoundary: Int?
+    /// The framer's limit while it stands between two strings, kept apart so that a whole string costs no access to the framer; else -1.
+    private final var limitAtBoundary: Int
 
     /// Makes a receiver; strings have at most 99999 bytes.
     public init(lengthMax: Int = 99_999) {
@@ -28,27 +28,24 @@ open class NetstringReceiver: FrameReceiver {
         get { framer.lengthMax }
         set {
             framer.lengthMax = newValue
-            limitAtBoundary = framer.limitAtBoundary
+            chooseWay()
         }
     }
 
     /// Called with each string.
-    open func stringReceived(_ string: Span<UInt8>) throws {}
+    open func stringReceived(_ string: Span<UInt8>) throws {
+        try stepState(string)
+    }
 
     /// Sends a string in one write. Its length is not checked.
     public final func sendString(_ string: Span<UInt8>) {
-        guard let transport = currentTransport else { return }
-        // The digits are made from the last one on, in front of the colon; 20 bytes hold any length and its colon.
-        var header = InlineArray<20, UInt8>(repeating: UInt8(ascii: ":"))
-        var first = 19
-        var rest = string.count
-        repeat {
-            first -= 1
-            header[first] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
-        } while rest > 0
-        let comma: InlineArray<1, UInt8> = [UInt8(ascii: ",")]
-        transport.writeFrame(prefix: header.span.extracting(first...), body: string, suffix: comma.span)
+        if let length = FrameEdge(decimal: string.count, then: UInt8(ascii: ":")) {
+            writeFrame(prefix: length, body: string, suffix: FrameEdge(bigEndian: UInt8(ascii: ",")))
+        } else {
+            var bytes: [UInt8] = []
+            framer.encode(string, into: &bytes)
+            currentTransport?.write(bytes)
+        }
     }
 
     /// Sends a string in one write.
@@ -68,10 +65,8 @@ open class NetstringReceiver: FrameReceiver {
         while mayDeliver {
             let start = position
             guard start < input.count else { return }
-            if let limitAtBoundary,
-                let string = NetstringFramer.wholeString(in: input, from: start, lengthMax: limitAtBoundary)
-            {
-                position = string.upperBound + 1
+            if let string = NetstringFramer.wholeString(in: input, from: start, lengthMax: limitAtBoundary) {
+                position = string.upperBound &+ 1
                 try stringReceived(input.extracting(string))
             } else {
                 try parseSlowly(input)
@@ -79,30 +74,27 @@ open class NetstringReceiver: FrameReceiver {
         }
     }
 
-    /// Parses what needs the framer: a string that is split between inputs, or a peer that breaks the rules.
-    @inline(never)
-    private final func parseSlowly(_ input: Span<UInt8>) throws {
-        var next = position
-        let step = framer.next(in: input, at: &next)
-        position = next
-        limitAtBoundary = framer.limitAtBoundary
-        switch step {
-        case .string(let range): try stringReceived(input.extracting(range))
-        case .collectedString: try deliverCollected()
-        case .needsMore: return
-        case .rejected(let error): reject(error)
-        }
+    /// Chooses who finds the next string.
+    private final func chooseWay() {
+        limitAtBoundary = framer.isAtBoundary ? framer.lengthMax : -1
     }
 
-    private final func deliverCollected() throws {
-        let string = framer.takeCollected()
-        let span = string.span
-        try stringReceived(span)
+    final override func nextFrame(in input: Span<UInt8>, at position: inout Int, streamOffset: Int) -> FramerStep {
+        framer.streamOffset = streamOffset
+        defer { chooseWay() }
+        return framer.next(in: input, at: &position)
     }
+
+    final override func deliver(_ frame: Span<UInt8>) throws { try stringReceived(frame) }
 
     final override func takeCollected() -> [UInt8] { framer.takeCollected() }
 
-    final override var collectedBytes: [UInt8] { framer.collected }
+    final override var unfinishedBytes: [UInt8] { framer.unfinishedBytes }
+
+    final override func takeUnfinishedBytes() -> [UInt8] {
+        defer { chooseWay() }
+        return framer.takeUnfinishedBytes()
+    }
 
     open override var unfinishedByteCount: Int { framer.unfinishedByteCount }
 }

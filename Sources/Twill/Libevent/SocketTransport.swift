@@ -48,8 +48,8 @@ final class SocketTransport: Transport {
     let connector: Connector?
     private let peerAddress: Address
 
-    // Retained by hand from `serve` to the loss, so that handing on input costs no counting of references.
-    private var handlerReference: Unmanaged<Protocol>?
+    // From `serve` to the loss.
+    private var heldHandler = HeldReference<Protocol>(nil)
     var stream = StreamState()
     /// Whether anybody may write, and nobody needs to be told of it.
     var takesOutput = true
@@ -75,18 +75,18 @@ final class SocketTransport: Transport {
     }
 
     deinit {
-        unsafe handlerReference?.release()
+        heldHandler.release()
     }
 
     override var reactor: any Reactor { loop }
 
     /// The protocol, until it was told of the loss.
     var handler: Protocol? {
-        get { unsafe handlerReference?.takeUnretainedValue() }
+        get { heldHandler.object }
         set {
-            let previous = unsafe handlerReference
-            unsafe handlerReference = newValue.map { unsafe Unmanaged.passRetained($0) }
-            unsafe previous?.release()
+            let previous = heldHandler
+            heldHandler = HeldReference(newValue)
+            previous.release()
         }
     }
 
@@ -105,6 +105,14 @@ final class SocketTransport: Transport {
     }
 
     // Reading.
+
+    override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
+        guard let handler else { return }
+        guard handler === previous else { return handler.replace(previous, by: next) }
+        // A callback of the previous one may be running.
+        loop.later { withExtendedLifetime(previous) {} }
+        self.handler = next
+    }
 
     /// Begins to watch the socket for input.
     func startReading() throws(SystemError) {
@@ -176,11 +184,10 @@ final class SocketTransport: Transport {
 
     @inline(__always)
     private func deliver(_ data: Span<UInt8>) {
-        guard let reference = unsafe handlerReference else { return }
+        guard !heldHandler.isEmpty else { return }
         counters.count { $0.bytesReceived += data.count }
         do {
-            // The transport lets its protocol go only when it ends, and that is never while this call runs.
-            try unsafe reference._withUnsafeGuaranteedRef { try $0.dataReceived(data) }
+            try heldHandler.call { try $0.dataReceived(data) }
         } catch {
             callbackThrew(error, in: "dataReceived")
         }
@@ -204,14 +211,23 @@ final class SocketTransport: Transport {
         unsafe data.withUnsafeBytes { unsafe send($0) }
     }
 
-    override func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
-        guard unsent == nil, takesOutput, prefix.count + body.count + suffix.count < Self.directWriteBytes,
-            loop.stage.append(prefix, body, suffix, for: self)
-        else {
-            write(prefix)
-            write(body)
-            return write(suffix)
+    override func writeFrame(prefix: FrameEdge, body: Span<UInt8>, suffix: FrameEdge) {
+        guard unsent == nil, takesOutput, body.count < Self.directWriteBytes,
+            loop.stage.isReady(for: self, prefix.count &+ body.count &+ suffix.count)
+        else { return writeFrameSlowly(prefix, body, suffix) }
+        loop.stage.append(prefix, body, suffix)
+    }
+
+    @inline(never)
+    private func writeFrameSlowly(_ prefix: FrameEdge, _ body: Span<UInt8>, _ suffix: FrameEdge) {
+        if unsent == nil, takesOutput, body.count < Self.directWriteBytes,
+            loop.stage.hasRoom(prefix.count + body.count + suffix.count, for: self)
+        {
+            return loop.stage.append(prefix, body, suffix)
         }
+        write(prefix.bytes)
+        write(body)
+        write(suffix.bytes)
     }
 
     override func write(_ shared: SharedBytes) {
@@ -336,7 +352,8 @@ final class SocketTransport: Transport {
     }
 
     override func callbackThrew(_ error: any Error, in callback: String) {
-        log(error, in: callback)
+        // What the peer did wrong is told in the reason; a log of it would be the peer's to fill.
+        if !(error is Rejection) { log(error, in: callback) }
         apply(.threw(error))
     }
 }

@@ -31,7 +31,7 @@ struct WriteStage {
         unsafe state = UnsafeMutablePointer.allocate(capacity: 1)
         unsafe state.initialize(to: State())
         // Pages that no write reaches are never touched, so a small server does not pay for the whole capacity.
-        unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: Self.capacity, alignment: 4096)
+        unsafe bytes = UnsafeMutableRawPointer.allocate(byteCount: Self.capacity + FrameEdge.countMax, alignment: 4096)
     }
 
     /// Gives the memory back; the reactor calls it once, when no transport is left.
@@ -61,14 +61,19 @@ struct WriteStage {
         return true
     }
 
-    /// Takes the three pieces of a frame; what holds for one write holds for all of it.
+    /// Takes a frame for a transport, where ``isReady(for:_:)`` has said yes.
     @inline(__always)
-    func append(_ prefix: Span<UInt8>, _ body: Span<UInt8>, _ suffix: Span<UInt8>, for transport: SocketTransport) -> Bool {
-        guard hasRoom(prefix.count + body.count + suffix.count, for: transport) else { return false }
-        copy(prefix)
-        copy(body)
-        copy(suffix)
-        return true
+    func append(_ prefix: FrameEdge, _ body: Span<UInt8>, _ suffix: FrameEdge) {
+        // An edge is stored whole, eight bytes: what is too much of the prefix is overwritten by the body, and of the suffix by whatever comes
+        // next. There is room for it behind the stage's capacity.
+        let start = unsafe bytes + count
+        let payload = unsafe start + prefix.count
+        count = count &+ prefix.count &+ body.count &+ suffix.count
+        unsafe start.storeBytes(of: prefix.word.littleEndian, as: UInt64.self)
+        unsafe (payload + body.count).storeBytes(of: suffix.word.littleEndian, as: UInt64.self)
+        unsafe body.withUnsafeBytes { source in
+            if let first = source.baseAddress { unsafe memcpy(payload, first, source.count) }
+        }
     }
 
     @inline(__always)
@@ -82,15 +87,20 @@ struct WriteStage {
         count += data.count
     }
 
-    /// Makes the stage the transport's, with room for that many bytes.
+    /// Makes the stage the transport's, with room for that many bytes; false where that was impossible, see ``append(_:for:)``.
     @inline(__always)
-    private func hasRoom(_ size: Int, for transport: SocketTransport) -> Bool {
+    func hasRoom(_ size: Int, for transport: SocketTransport) -> Bool {
+        isReady(for: transport, size) || makeRoom(for: transport)
+    }
+
+    /// Whether that many bytes can be taken as it is.
+    @inline(__always)
+    func isReady(for transport: SocketTransport, _ size: Int) -> Bool {
         if count == 0 {
             unsafe owner = Unmanaged.passUnretained(transport)
-        } else if !belongs(to: transport) || count + size > Self.capacity {
-            return makeRoom(for: transport)
+            return true
         }
-        return true
+        return belongs(to: transport) && count &+ size <= Self.capacity
     }
 
     @inline(never)
@@ -129,6 +139,6 @@ struct WriteStage {
     @inline(__always)
     private func belongs(to transport: SocketTransport) -> Bool {
         // Addresses are only compared here.
-        unsafe owner?.toOpaque() == Unmanaged.passUnretained(transport).toOpaque()
+        unsafe owner.map { unsafe UInt(bitPattern: $0.toOpaque()) } ?? 0 == UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque())
     }
 }

@@ -19,8 +19,8 @@
 ///
 /// Twisted: `ProtocolWrapper`, which is the transport of the one inside as well.
 open class ProtocolWrapper: Protocol {
-    /// The protocol inside.
-    public final let wrapped: Protocol
+    /// The protocol inside; another one after it has handed the connection over.
+    public private(set) final var wrapped: Protocol
 
     /// Puts a policy around a protocol.
     public init(wrapping wrapped: Protocol) {
@@ -33,6 +33,10 @@ open class ProtocolWrapper: Protocol {
     open override var halfCloseable: (any HalfCloseableProtocol)? { wrapped.halfCloseable }
 
     open override var unfinishedByteCount: Int { wrapped.unfinishedByteCount }
+
+    override func replace(_ previous: Protocol, by next: Protocol) {
+        if wrapped === previous { wrapped = next } else { wrapped.replace(previous, by: next) }
+    }
 
     open override func connectionMade() throws {
         try wrapped.makeConnection(transport)

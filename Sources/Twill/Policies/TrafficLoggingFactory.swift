@@ -97,12 +97,12 @@ private final class LoggingTransport: TransportWrapper {
         super.write(shared)
     }
 
-    override func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
+    override func writeFrame(prefix: FrameEdge, body: Span<UInt8>, suffix: FrameEdge) {
         if takesOutput {
             log.note("S", on: inner) {
-                $0.add(prefix)
+                $0.add(prefix.bytes.span)
                 $0.add(body)
-                $0.add(suffix)
+                $0.add(suffix.bytes.span)
             }
         }
         super.writeFrame(prefix: prefix, body: body, suffix: suffix)

@@ -62,7 +62,7 @@ open class TransportWrapper: Transport {
         inner.write(shared)
     }
 
-    open override func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
+    open override func writeFrame(prefix: FrameEdge, body: Span<UInt8>, suffix: FrameEdge) {
         noteWrite(prefix.count + body.count + suffix.count)
         inner.writeFrame(prefix: prefix, body: body, suffix: suffix)
     }
@@ -142,6 +142,10 @@ open class TransportWrapper: Transport {
     @discardableResult
     open override func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall {
         inner.callLater(delay, call)
+    }
+
+    open override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
+        inner.replaceProtocol(previous, by: next)
     }
 
     open override func callbackThrew(_ error: any Error, in callback: String) {

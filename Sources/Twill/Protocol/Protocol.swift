@@ -19,12 +19,14 @@ open class Protocol {
     #if DEBUG
     private let liveCount = LiveCount(.protocols)
     #endif
-    final var currentTransport: Transport?
+    private(set) final var heldTransport = HeldReference<Transport>(nil)
     private final var idleTimeout: IdleTimeout?
 
     /// The connection: where to write and how to close. Before `connectionMade` it is a closed transport, which drops what is
     /// written to it.
     public final var transport: Transport { currentTransport ?? Transport() }
+
+    final var currentTransport: Transport? { heldTransport.object }
 
     /// The factory that made this protocol; nil for one that was made by hand.
     public final internal(set) var factory: Factory?
@@ -42,11 +44,17 @@ open class Protocol {
     /// Makes a protocol that is not connected yet.
     public init() {}
 
+    deinit {
+        heldTransport.release()
+    }
+
     /// Connects the protocol to its transport and calls ``connectionMade()``.
     ///
     /// Reactors call it, and tests that bring a transport of their own. Twisted: `BaseProtocol.makeConnection`.
     public final func makeConnection(_ transport: Transport) throws {
-        currentTransport = transport
+        let previous = heldTransport
+        heldTransport = HeldReference(transport)
+        previous.release()
         startTimeout()
         try connectionMade()
     }
@@ -59,6 +67,35 @@ open class Protocol {
     ///
     /// The span is never empty, and is lent for the length of the call: copy what must live longer. At most 256 KiB come at a time.
     open func dataReceived(_ data: Span<UInt8>) throws {}
+
+    /// Hands the connection to another protocol: that one's `connectionMade` is called now, and every later event is its own. This one hears
+    /// nothing more, `connectionLost` included, and its timeout is taken back. Policies around it stay.
+    ///
+    /// Does nothing once the connection has ended.
+    ///
+    /// ```swift
+    /// final class Greeting: LineReceiver {
+    ///     override func lineReceived(_ line: Span<UInt8>) throws {
+    ///         if String(repairing: line) == "BINARY" { try handOver(to: Packets()) }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// A ``FrameReceiver`` hands the bytes over, too, that it has not read yet.
+    ///
+    /// - Parameter unread: bytes that arrived and are for the other protocol; they are delivered to it now, whether reading is paused or not.
+    /// - Throws: what the two callbacks throw, and nothing else.
+    public final func handOver(to next: Protocol, unread: [UInt8]) throws {
+        guard let transport = currentTransport, transport.state != .disconnected else { return }
+        setTimeout(nil)
+        next.factory = factory
+        transport.replaceProtocol(self, by: next)
+        try next.makeConnection(transport)
+        if !unread.isEmpty, transport.state == .connected { try next.dataReceived(unread.span) }
+    }
+
+    /// Lets another protocol take the place of one that this one wraps.
+    func replace(_ previous: Protocol, by next: Protocol) {}
 
     /// Called exactly once, after the last `dataReceived`. The transport accepts no more writes. Break reference cycles here.
     ///

@@ -34,9 +34,9 @@ public struct ConnectionLost: Error, Sendable {
     public static let timedOut = ConnectionLost(.timedOut)
     /// More unsent bytes were waiting than the transport's limit allows.
     public static let unsentLimit = ConnectionLost(.unsentLimit)
-    /// A callback of the protocol threw; the error is in ``underlying``.
+    /// A callback of the protocol threw something other than a ``Rejection``; the error is in ``underlying``.
     public static let failed = ConnectionLost(.failed)
-    /// The peer broke the rules of the protocol; ``underlying`` says which, as a ``FramingError`` or an error of your own.
+    /// The peer broke the rules of the protocol; ``underlying`` says which, as a ``Rejection`` or an error of your own.
     public static let badInput = ConnectionLost(.badInput)
     /// The reactor was stopped while the connection was open.
     public static let reactorStopped = ConnectionLost(.reactorStopped)
@@ -49,6 +49,9 @@ public struct ConnectionLost: Error, Sendable {
     public static func badInput(_ error: any Error) -> ConnectionLost { ConnectionLost(.badInput, error) }
     /// A callback threw this error.
     public static func failed(_ error: any Error) -> ConnectionLost { ConnectionLost(.failed, error) }
+
+    /// What an error means that a callback threw: a ``Rejection`` blames the peer.
+    package static func thrown(_ error: any Error) -> ConnectionLost { error is Rejection ? .badInput(error) : .failed(error) }
 
     /// Whether both sides ended in good order.
     public var isClean: Bool { kind == .done }

@@ -127,7 +127,7 @@ package struct StreamState {
         case .lose(let why): return lose(why)
         case .loseWrite: return loseWrite()
         case .abort(let why): return abort(why)
-        case .threw(let error): return threw(.failed(error))
+        case .threw(let error): return threw(.thrown(error))
         case .pause: return pause()
         case .resume: return resume()
         case .peerClosed(let halfCloseable): return peerClosed(halfCloseable)

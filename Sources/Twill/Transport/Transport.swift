@@ -70,15 +70,15 @@ open class Transport: Producer {
         write(shared.bytes)
     }
 
-    /// Sends a frame of three pieces, any of which may be empty, as one write.
+    /// Sends a frame's payload with what goes before and behind it, as one write. Any of them may be empty.
     ///
-    /// What framers use, so that a line and its delimiter need no buffer of their own to be joined in.
-    open func writeFrame(prefix: Span<UInt8>, body: Span<UInt8>, suffix: Span<UInt8>) {
+    /// What receivers use, so that a line and its delimiter need no buffer of their own to be joined in.
+    open func writeFrame(prefix: FrameEdge, body: Span<UInt8>, suffix: FrameEdge) {
         var frame: [UInt8] = []
         frame.reserveCapacity(prefix.count + body.count + suffix.count)
-        frame.append(prefix)
+        frame += prefix.bytes
         frame.append(body)
-        frame.append(suffix)
+        frame += suffix.bytes
         write(frame)
     }
 
@@ -185,9 +185,12 @@ open class Transport: Producer {
         ownCalls = []
     }
 
+    /// Lets the next events go to another protocol; what ``Protocol/handOver(to:unread:)`` asks of its transport.
+    open func replaceProtocol(_ previous: Protocol, by next: Protocol) {}
+
     /// Called with an error that a callback threw: logs it, and closes the connection with the error in the reason.
     open func callbackThrew(_ error: any Error, in callback: String) {
-        loseConnection(because: .failed(error))
+        loseConnection(because: .thrown(error))
     }
 
     /// This side's address. Twisted: `getHost`.

@@ -13,7 +13,7 @@ extension Conformance {
                     $0.transport.write("")
                     $0.transport.write(SharedBytes([UInt8]()))
                     $0.transport.writeSequence([Array("a".utf8), [], Array("b".utf8)])
-                    $0.transport.writeFrame(prefix: none.span, body: none.span, suffix: none.span)
+                    $0.transport.writeFrame(prefix: .none, body: none.span, suffix: .none)
                     $0.transport.write(none)
                     $0.transport.loseConnection()
                 }
@@ -113,7 +113,6 @@ extension Conformance {
             let sizes = (0..<100).map { _ in
                 [1, 64, 1_000, 32_767, 32_768, 65_535, 65_536, 65_537, 200_000].randomElement(using: &generator) ?? 1
             }
-            let none: [UInt8] = []
             var expected: [UInt8] = []
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
@@ -125,7 +124,11 @@ extension Conformance {
                             switch size % 3 {
                             case 0: server.transport.write(bytes)
                             case 1: server.transport.write(SharedBytes(bytes))
-                            default: server.transport.writeFrame(prefix: bytes.span, body: none.span, suffix: none.span)
+                            default:
+                                let (prefix, suffix) = (edge("<234567>"), edge(">"))
+                                server.transport.writeFrame(prefix: prefix, body: bytes.span, suffix: suffix)
+                                expected.insert(contentsOf: prefix.bytes, at: expected.count - size)
+                                expected += suffix.bytes
                             }
                         }
                         left = left.dropFirst(10)

@@ -10,9 +10,12 @@ final class ScriptedLines: LineReceiver {
     var onTooLong: ((ScriptedLines, String) throws -> Void)?
     let wire = RecordingTransport()
 
-    init(delimiter: String = "\r\n", lengthMax: Int = 8, onLine: @escaping (ScriptedLines, String) throws -> Void = { _, _ in }) throws {
+    init(
+        delimiter: LineDelimiter = .crlf, lengthMax: Int = 8, overlong: OverlongLines = .reject,
+        onLine: @escaping (ScriptedLines, String) throws -> Void = { _, _ in }
+    ) throws {
         self.onLine = onLine
-        super.init(delimiter: bytes(delimiter), lengthMax: lengthMax)
+        super.init(delimiter: delimiter, lengthMax: lengthMax, overlong: overlong)
         onTooLong = { _, _ in }
         try makeConnection(wire)
         wire.onEvent = { [unowned self] in heard.append($0) }
@@ -97,7 +100,7 @@ final class ScriptedLines: LineReceiver {
         receiver.onTooLong = nil
         #expect(try hear("a\r\n\(x9)\r\nok\r\n", "b\r\n", by: receiver) == ["line(a)", "LOSE"])
         #expect(receiver.wire.reason == .badInput)
-        #expect(receiver.wire.reason?.underlying as? FramingError == .lineTooLong(lengthMax: 8))
+        #expect(receiver.wire.reason?.underlying as? Rejection == Rejection(.lineTooLong(lengthMax: 8), offset: 3 + 8))
     }
 
     @Test("L14b: after closing for an over-long line nothing is delivered") func nothingAfterOverlongLine() throws {
@@ -221,7 +224,7 @@ final class ScriptedLines: LineReceiver {
     }
 
     @Test("L32: a new delimiter counts at once") func newDelimiter() throws {
-        let receiver = try ScriptedLines { receiver, line in if line == "d" { receiver.delimiter = bytes(";") } }
+        let receiver = try ScriptedLines { receiver, line in if line == "d" { receiver.delimiter = ";" } }
         #expect(try hear("a\r\nd\r\nx;y;z\r\n", by: receiver) == ["line(a)", "line(d)", "line(x)", "line(y)"])
         #expect(receiver.unreadBytes == bytes("z\r\n"))
     }
@@ -229,7 +232,7 @@ final class ScriptedLines: LineReceiver {
     @Test("L32: a new delimiter is looked for in what was collected before") func newDelimiterInCollected() throws {
         let receiver = try ScriptedLines()
         try receiver.feed("x;y;z")
-        receiver.delimiter = bytes(";")
+        receiver.delimiter = ";"
         #expect(try hear("w;", by: receiver) == ["line(x)", "line(y)", "line(zw)"])
     }
 

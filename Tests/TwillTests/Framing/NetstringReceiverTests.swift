@@ -86,11 +86,11 @@ private final class ScriptedStrings: NetstringReceiver {
         for chunk in ["x", "1:a,"] { try receiver.feed(chunk) }
         #expect(receiver.heard == ["LOSE"])
         #expect(receiver.unreadBytes == [])
-        #expect(receiver.wire.reason?.underlying as? FramingError == .badNetstringLength)
+        #expect((receiver.wire.reason?.underlying as? Rejection)?.reason == .badNetstringLength)
         let other = try ScriptedStrings()
         for chunk in ["1:ab", "1:a,"] { try other.feed(chunk) }
         #expect(other.heard == ["LOSE"])
-        #expect(other.wire.reason?.underlying as? FramingError == .missingComma)
+        #expect((other.wire.reason?.underlying as? Rejection)?.reason == .missingComma)
     }
 
     @Test("N16: nothing is delivered after loseConnection") func nothingAfterLosing() throws {

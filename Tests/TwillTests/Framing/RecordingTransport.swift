@@ -51,6 +51,11 @@ func bytes(_ text: String) -> [UInt8] {
     text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }
 }
 
+/// Text of at most eight characters as what goes before or behind a frame.
+func edge(_ text: String) -> FrameEdge {
+    FrameEdge(bytes(text)) ?? .none
+}
+
 /// Every way of cutting the same bytes that framers are tried with: whole, in pieces of one to nine bytes.
 func everyChunking(of input: String) -> [[String]] {
     let all = bytes(input)

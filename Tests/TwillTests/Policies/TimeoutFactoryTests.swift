@@ -32,7 +32,7 @@ import Testing
             { transport.say("hello") },
             { self.recorder.transport.write("hello") },
             { self.recorder.transport.write(SharedBytes("hello")) },
-            { self.recorder.transport.writeFrame(prefix: Span(), body: Span(), suffix: [UInt8](repeating: 1, count: 3).span) },
+            { self.recorder.transport.writeFrame(prefix: .none, body: Span(), suffix: edge("123")) },
         ]
         for sign in signs {
             try reactor.advance(by: .seconds(29))

@@ -23,7 +23,7 @@ import Testing
         transport.say("hello\r\n")
         recorder.transport.write("hi")
         recorder.transport.write(SharedBytes("shared"))
-        recorder.transport.writeFrame(prefix: Span(), body: [UInt8]("framed".utf8).span, suffix: [UInt8]("\r\n".utf8).span)
+        recorder.transport.writeFrame(prefix: .none, body: [UInt8]("framed".utf8).span, suffix: edge("\r\n"))
         recorder.transport.write("")
         #expect(lines.value == [#"C 1: "hello\r\n""#, #"S 1: "hi""#, #"S 1: "shared""#, #"S 1: "framed\r\n""#])
         #expect(transport.written == "hisharedframed\r\n")
@@ -55,7 +55,7 @@ import Testing
         let transport = try connected(lengthMax: 4)
         transport.say("1234")
         transport.say("12345")
-        recorder.transport.writeFrame(prefix: [UInt8]("123".utf8).span, body: [UInt8]("456".utf8).span, suffix: [UInt8]("7".utf8).span)
+        recorder.transport.writeFrame(prefix: edge("123"), body: [UInt8]("456".utf8).span, suffix: edge("7"))
         #expect(lines.value == [#"C 1: "1234""#, #"C 1: "1234" and 1 bytes more"#, #"S 1: "1234" and 3 bytes more"#])
     }
 
@@ -64,7 +64,7 @@ import Testing
         recorder.transport.loseConnection()
         recorder.transport.write("dropped")
         recorder.transport.write(SharedBytes("dropped"))
-        recorder.transport.writeFrame(prefix: Span(), body: [UInt8]("dropped".utf8).span, suffix: Span())
+        recorder.transport.writeFrame(prefix: .none, body: [UInt8]("dropped".utf8).span, suffix: .none)
         #expect(lines.value == [])
     }
 

@@ -64,7 +64,7 @@ private final class LayeringFactory: WrappingFactory {
         layer.write([1, 2])
         layer.write("text")
         layer.write(SharedBytes("shared"))
-        layer.writeFrame(prefix: [UInt8(65)].span, body: [UInt8(66), 67].span, suffix: [UInt8(68)].span)
+        layer.writeFrame(prefix: edge("A"), body: [UInt8(66), 67].span, suffix: edge("D"))
         layer.writeSequence([[69], [], [70]])
         layer.write("")
         #expect(below.written == "\u{1}\u{2}textsharedABCDEF")
