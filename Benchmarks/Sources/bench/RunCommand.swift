@@ -29,7 +29,10 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How often each server is measured in each scenario.", valueName: "count"))
     var rounds = 5
 
-    @Option(help: ArgumentHelp("How long one measurement lasts, after half a second of warm-up.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "How long one measurement lasts, after half a second of warm-up: 3 or 3s. (default: 3)", valueName: "seconds"),
+        transform: RunCommand.seconds(parsing:))
     var duration = 3.0
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these scenarios, by name.", valueName: "name"))
@@ -40,6 +43,14 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     private static let warmupSeconds = 0.5
+
+    /// Reads `0.5` and `0.5s`, as twill does, so that one DURATION fits every target of the Makefile.
+    private static func seconds(parsing text: String) throws -> Double {
+        guard let seconds = Double(text.hasSuffix("s") ? String(text.dropLast()) : text) else {
+            throw ValidationError("give seconds, such as 3 or 0.5s")
+        }
+        return seconds
+    }
 
     private static var scenarioList: String {
         var table = Table(["  NAME", "bytes", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
