@@ -37,10 +37,11 @@ test: dependencies ## Install what is missing, build, run the tests (FILTER=name
 run: dependencies ## Start an echo server, load it, stop it (DURATION=5s)
 	scripts/run
 
-load-test: dependencies ## The same for echo, lines and netstrings in turn (DURATION=5s)
+load-test: dependencies ## The same for echo, lines, netstrings and Int32 strings in turn (DURATION=5s)
 	scripts/run echo raw
 	scripts/run line-echo line
 	scripts/run netstring-echo netstring
+	scripts/run int32-echo int32
 
 bench: bench-build ## Measure speed and memory beside C servers (ROUNDS=n DURATION=5s; Linux)
 	$(bench) run $(rounds) $(duration)

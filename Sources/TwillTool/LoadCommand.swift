@@ -18,7 +18,8 @@ struct LoadCommand: ParsableCommand {
         abstract: "Put an echo server under load and check every reply.",
         discussion: """
             Each connection keeps --depth messages in flight: it sends the next one when a reply has come (a closed loop). A reply must be \
-            the same bytes as its message, and every byte is compared. Works with any server that echoes raw bytes, lines or netstrings.
+            the same bytes as its message, and every byte is compared. Works with any server that echoes raw bytes, lines, netstrings or \
+            Int32 strings.
 
             The latency is the time from writing a message to the end of its reply. Percentiles leave the warm-up out. One megabyte (MB) is \
             a million bytes, counted in one direction.
@@ -41,7 +42,10 @@ struct LoadCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What a message is: raw bytes, a line that ends with CR LF, or a netstring. (default: raw)", valueName: "raw|line|netstring"),
+            """
+            What a message is: raw bytes, a line that ends with CR LF, a netstring, or an Int32 string, which is its length as four \
+            big-endian bytes and then itself. (default: raw)
+            """, valueName: "raw|line|netstring|int32"),
         transform: LoadFraming.init(parsing:))
     var framing = LoadFraming.raw
 
@@ -86,7 +90,7 @@ struct LoadCommand: ParsableCommand {
     func validate() throws {
         try require(connections, "--connections", within: 1...Self.connectionsMax)
         let minimum = framing.messageBytesMin
-        let reason = minimum > 1 ? ", because the shortest \(framing.rawValue) has \(minimum) bytes" : ""
+        let reason = minimum > 1 ? ", because the shortest \(framing.rawValue) message has \(minimum) bytes" : ""
         try require(size, "--size", within: minimum...Self.messageBytesMax, reason)
         try require(depth, "--depth", within: 1...Self.depthMax)
         guard Double(connections) * Double(size) * Double(depth) <= Double(Self.inFlightBytesMax) else {

@@ -16,7 +16,10 @@ struct CommandLineTests {
         (["serve", "--help"], ["line-echo", "netstring-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]),
         (
             ["load", "--help"],
-            ["--framing", "--connections", "--size", "--depth", "--duration", "--warmup", "--messages", "--json", "default: 10s"]
+            [
+                "--framing", "raw|line|netstring|int32", "--connections", "--size", "--depth", "--duration", "--warmup", "--messages",
+                "--json", "default: 10s",
+            ]
         ),
         (
             ["forward", "--help"],
@@ -50,12 +53,13 @@ struct CommandLineTests {
         (["load", "tcp:8007"], ["tcp:8007", "tcp:127.0.0.1:8007"]),
         (["load", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
         (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "'tcp:'"]),
-        (["load", "tcp:127.0.0.1:1", "--framing", "xml"], ["--framing", "xml", "raw, line, netstring"]),
+        (["load", "tcp:127.0.0.1:1", "--framing", "xml"], ["--framing", "xml", "raw, line, netstring, int32"]),
         (["load", "tcp:127.0.0.1:1", "--size", "0"], ["--size", "0", "from 1"]),
         (["load", "tcp:127.0.0.1:1", "--size", "-5"], ["--size", "-5", "from 1"]),
         (["load", "tcp:127.0.0.1:1", "--size", "64k"], ["--size", "64k"]),
         (["load", "tcp:127.0.0.1:1", "--size", "1", "--framing", "line"], ["--size", "1", "from 2", "line"]),
         (["load", "tcp:127.0.0.1:1", "--size", "2", "--framing", "netstring"], ["--size", "2", "from 3", "netstring"]),
+        (["load", "tcp:127.0.0.1:1", "--size", "3", "--framing", "int32"], ["--size", "3", "from 4", "int32"]),
         (["load", "tcp:127.0.0.1:1", "--connections", "0"], ["--connections", "0", "from 1"]),
         (["load", "tcp:127.0.0.1:1", "--connections", "1000000"], ["--connections", "1000000", "ulimit"]),
         (["load", "tcp:127.0.0.1:1", "--depth", "0"], ["--depth", "0", "from 1"]),

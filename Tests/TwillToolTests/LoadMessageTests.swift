@@ -34,6 +34,13 @@ struct LoadMessageTests {
         #expect(String(length + 1).utf8.count + 1 + length + 1 + 1 > size)
     }
 
+    @Test(arguments: sizes.filter { $0 >= 4 })
+    func int32StringHasExactlyTheSizeAndBeginsWithTheRestOfIt(size: Int) {
+        let bytes = LoadMessage(framing: .int32, messageBytes: size, depth: 1).bytes
+        #expect(bytes.count == size)
+        #expect(bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) } == size - 4)
+    }
+
     @Test func netstringIsOneByteShorterOnlyWhereNoneHasTheSize() {
         // "9:123456789," has 12 bytes, "10:1234567890," has 14.
         #expect([11, 12, 13, 14].map { LoadMessage(framing: .netstring, messageBytes: $0, depth: 1).count } == [11, 12, 12, 14])

@@ -105,15 +105,19 @@ struct LoadTests {
         #expect(end.errors.contains("127.0.0.1:\(deaf.port)") && end.errors.contains("refused"))
     }
 
-    @Test(arguments: [
-        (BadServer.Fault.flip(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
-        (.drop(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
-        (.insert(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
-        (.flip(offset: 0), "at offset 0 of reply 1"),
-    ])
-    func wrongReplyIsNamedAndFailsTheLoad(fault: BadServer.Fault, words: String) throws {
+    private static let faults: [(framing: LoadFraming, fault: BadServer.Fault, words: String)] = [
+        (.raw, .flip(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
+        (.raw, .drop(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
+        (.raw, .insert(offset: 64 * 5 + 17), "at offset 17 of reply 6"),
+        (.raw, .flip(offset: 0), "at offset 0 of reply 1"),
+        (.int32, .flip(offset: 64 * 5 + 2), "at offset 2 of reply 6"),
+    ]
+
+    @Test(arguments: faults)
+    func wrongReplyIsNamedAndFailsTheLoad(framing: LoadFraming, fault: BadServer.Fault, words: String) throws {
         let server = try BadServer(fault)
-        let (end, written) = try load(server.port, "--connections", "1", "--depth", "4", "--messages", "100")
+        let (end, written) = try load(
+            server.port, "--framing", framing.rawValue, "--connections", "1", "--depth", "4", "--messages", "100")
         #expect(end.status == 1)
         #expect(end.complaints.count == 1)
         #expect(end.errors.contains("connection 1 got byte 0x"), "\(end.errors)")

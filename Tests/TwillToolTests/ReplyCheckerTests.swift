@@ -59,6 +59,20 @@ struct ReplyCheckerTests {
         }
     }
 
+    @Test(arguments: LoadFraming.allCases)
+    func wrongByteOfAnyFramingIsFound(framing: LoadFraming) {
+        // What a framing puts around a string is compared like the string itself.
+        let message = LoadMessage(framing: framing, messageBytes: 64, depth: 4)
+        #expect(message.count == 64)
+        for position in 0..<128 {
+            var wrong = message.bytes + message.bytes
+            wrong[position] ^= 1
+            let expected = ReplyChecker.Mistake.wrongByte(
+                wrong[position], expected: message.bytes[position % 64], offset: position % 64, reply: position / 64 + 1)
+            #expect(check(wrong, piecesOf: 7, expecting: 2, against: message).mistake == expected)
+        }
+    }
+
     @Test(arguments: pieces)
     func replyWithoutOneByteIsFound(size: Int) {
         for position in 0..<64 {

@@ -14,7 +14,7 @@
 
 struct bytes {
     char *start;
-    uint32_t head; // 32 bits are plenty: a queue holds at most one read, and a read is at most 16 MiB
+    uint32_t head; // 32 bits are plenty: a queue holds at most one read, of 16 MiB at most, and one frame
     uint32_t tail;
     uint32_t capacity;
 };

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 
 #include "connection.h"
-#include "lines.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -50,7 +49,7 @@ static ssize_t send_some(struct connection *connection, const char *data, size_t
 }
 
 // Sends at once, without asking first whether the socket has room: it nearly always has. What it does not take is kept, and nothing
-// more is read until that is sent, so a client that doesn't read holds at most one read's worth of memory. Returns false
+// more is read until that is sent, so a client that doesn't read holds at most one read's worth of memory, and a frame's. Returns false
 // where the connection is lost.
 static bool reply(struct server *server, struct connection *connection, const char *data, size_t count)
 {
@@ -69,11 +68,12 @@ static bool read_once(struct server *server, struct connection *connection)
     ssize_t count = recv(connection->fd, server->input, server->input_size, 0);
     if (count < 0) return is_transient(errno);
     if (count == 0) return false;
-    if (server->mode == PEER_ECHO) return reply(server, connection, server->input, (size_t)count);
+    if (!server->frames_reply) return reply(server, connection, server->input, (size_t)count);
 
-    // All the lines of one read are answered in one send.
+    // All the frames of one read are answered in one send.
     bool is_rejected = false;
-    size_t length = lines_reply(&connection->carry, server->input, (size_t)count, server->replies, &is_rejected);
+    size_t length =
+        server->frames_reply(&connection->carry, server->input, (size_t)count, server->replies, &is_rejected);
     if (length > 0 && !reply(server, connection, server->replies, length)) return false;
     return !is_rejected;
 }

@@ -6,22 +6,25 @@
 #include "bytes.h"
 #include "peer.h"
 
+// Replies to all the frames of one read, as lines_reply does, and says how many bytes that made.
+typedef size_t frames_reply(struct bytes *carry, const char *data, size_t count, char *replies, bool *is_rejected);
+
 // What all connections share. One thread serves them one at a time, so one buffer to read into is enough for any number.
 struct server {
     int epoll;
     int listener;
     bool is_accepting;
-    enum peer_mode mode;
-    char *input; // input_size bytes, valid until the next read
+    frames_reply *frames_reply; // NULL where every byte is echoed
+    char *input;                // input_size bytes, valid until the next read
     size_t input_size;
-    char *replies; // line mode: room for the replies to one read and the line carried into it
+    char *replies; // with frames: room for the replies to one read and the frame carried into it
 };
 
 struct connection {
     int fd;
     bool awaits_room;    // output is pending: EPOLLOUT is armed instead of EPOLLIN
     struct bytes output; // what the socket would not take
-    struct bytes carry;  // line mode: the start of a line whose end has not come yet
+    struct bytes carry;  // with frames: the start of one whose end has not come yet
 };
 
 // With malloc's own eight bytes a connection takes 64.

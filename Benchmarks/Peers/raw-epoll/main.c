@@ -6,6 +6,9 @@
 #define _GNU_SOURCE
 
 #include "connection.h"
+#include "lines.h"
+#include "prefix.h"
+#include "prefixed.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -84,6 +87,17 @@ static void run_turn(struct server *server)
     }
 }
 
+static frames_reply *frames_reply_of(enum peer_mode mode)
+{
+    switch (mode) {
+    case PEER_ECHO: return NULL;
+    case PEER_LINE: return lines_reply;
+    case PEER_NETSTRING: return netstrings_reply;
+    case PEER_INT32: return int32_reply;
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct peer_options options = peer_options_parse(argc, argv);
@@ -94,12 +108,13 @@ int main(int argc, char **argv)
         .epoll = epoll_create1(EPOLL_CLOEXEC),
         .listener = listen_on(options.port),
         .is_accepting = true,
-        .mode = options.mode,
+        .frames_reply = frames_reply_of(options.mode),
         .input_size = options.buffer_size ? options.buffer_size : BUFFER_SIZE_DEFAULT,
     };
     if (server.epoll < 0) peer_fail("epoll_create1");
     server.input = malloc(server.input_size);
-    server.replies = malloc(server.input_size + PEER_LINE_LENGTH_MAX + 2);
+    // The longest frame there is, and so the most that can be carried.
+    server.replies = malloc(server.input_size + PREFIXED_FRAME_MAX);
     if (!server.input || !server.replies) peer_fail("malloc");
 
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};

@@ -29,7 +29,8 @@ static void print_help(void)
 {
     printf("Serves one protocol on 127.0.0.1, to be measured by bench.\n\n"
            "Usage: %s MODE [--port PORT] [--buffer BYTES]\n\n"
-           "  MODE            echo: every byte comes back; line: every line that ends in CRLF comes back\n"
+           "  MODE            what comes back: echo, every byte; line, every line that ends in CRLF; netstring, every\n"
+           "                  netstring; int32, every string behind a big-endian length of four bytes\n"
            "  --port PORT     the port to listen on; 0, the default, takes any free one\n"
            "  --buffer BYTES  read at most this many bytes at once, %d to %d\n",
            program, BUFFER_SIZE_MIN, BUFFER_SIZE_MAX);
@@ -52,7 +53,9 @@ static enum peer_mode mode_named(const char *name)
 {
     if (strcmp(name, "echo") == 0) return PEER_ECHO;
     if (strcmp(name, "line") == 0) return PEER_LINE;
-    peer_fail_usage("there is no mode or option '%s'; give echo or line, --port or --buffer", name);
+    if (strcmp(name, "netstring") == 0) return PEER_NETSTRING;
+    if (strcmp(name, "int32") == 0) return PEER_INT32;
+    peer_fail_usage("there is no mode or option '%s'; give echo, line, netstring or int32, --port or --buffer", name);
 }
 
 struct peer_options peer_options_parse(int argc, char **argv)
@@ -77,7 +80,7 @@ struct peer_options peer_options_parse(int argc, char **argv)
             has_mode = true;
         }
     }
-    if (!has_mode) peer_fail_usage("the mode is missing; give echo or line");
+    if (!has_mode) peer_fail_usage("the mode is missing; give echo, line, netstring or int32");
     return options;
 }
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 
 #include "peer.h"
+#include "prefix.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -38,6 +39,57 @@ static void on_line(struct bufferevent *connection, void *context)
     if (is_too_long) bufferevent_free(connection);
 }
 
+// Takes a whole frame out of the input and sends it back, unless it should end in a comma and doesn't. Returns false where the connection
+// should end.
+static bool reply_frame(struct bufferevent *connection, size_t size, bool ends_in_comma)
+{
+    char *frame = malloc(size);
+    if (!frame) return false;
+    evbuffer_remove(bufferevent_get_input(connection), frame, size);
+    bool is_right = !ends_in_comma || frame[size - 1] == ',';
+    if (is_right) evbuffer_add(bufferevent_get_output(connection), frame, size);
+    free(frame);
+    return is_right;
+}
+
+static void reply_frames(
+    struct bufferevent *connection, ptrdiff_t (*frame_size)(const char *, size_t), size_t prefix_max, bool ends_in_comma)
+{
+    struct evbuffer *input = bufferevent_get_input(connection);
+    char prefix[NETSTRING_PREFIX_MAX];
+    bool is_right = true;
+    while (is_right) {
+        ev_ssize_t count = evbuffer_copyout(input, prefix, prefix_max);
+        ptrdiff_t size = count < 0 ? PREFIX_BAD : frame_size(prefix, (size_t)count);
+        if (size == PREFIX_UNFINISHED || size > (ptrdiff_t)evbuffer_get_length(input)) return;
+        is_right = size != PREFIX_BAD && reply_frame(connection, (size_t)size, ends_in_comma);
+    }
+    bufferevent_free(connection);
+}
+
+static void on_netstring(struct bufferevent *connection, void *context)
+{
+    (void)context;
+    reply_frames(connection, netstring_size, NETSTRING_PREFIX_MAX, true);
+}
+
+static void on_int32(struct bufferevent *connection, void *context)
+{
+    (void)context;
+    reply_frames(connection, int32_size, INT32_PREFIX, false);
+}
+
+static bufferevent_data_cb read_callback(enum peer_mode mode)
+{
+    switch (mode) {
+    case PEER_ECHO: return on_echo;
+    case PEER_LINE: return on_line;
+    case PEER_NETSTRING: return on_netstring;
+    case PEER_INT32: return on_int32;
+    }
+    return on_echo;
+}
+
 static void on_event(struct bufferevent *connection, short what, void *context)
 {
     (void)context;
@@ -62,7 +114,7 @@ static void on_accept(
         bufferevent_set_max_single_read(connection, options->buffer_size);
         bufferevent_set_max_single_write(connection, options->buffer_size);
     }
-    bufferevent_setcb(connection, options->mode == PEER_ECHO ? on_echo : on_line, NULL, on_event, NULL);
+    bufferevent_setcb(connection, read_callback(options->mode), NULL, on_event, NULL);
     bufferevent_enable(connection, EV_READ | EV_WRITE);
 }
 

@@ -6,10 +6,6 @@ struct Counting {
     let programs: Programs
     let load: LoadTester
 
-    /// The loads that are counted. Times are of no interest here, so two scenarios are enough: one wake-up per message, and many
-    /// messages per wake-up.
-    static let scenarios: [Scenario] = [.echo64, .line64]
-
     /// Runs the server behind `wrapper` while it answers exactly `messages`, and ends it, so that the tool writes what it has counted.
     func run(_ server: Server, under scenario: Scenario, messages: Int, wrapper: [String]) throws {
         Progress.say("\(scenario.name) \(server.name): \(messages) messages")

@@ -28,12 +28,15 @@ struct ScenarioResult: Codable {
             let cpu = runs[server].map(\.cpuMicrosecondsPerMessage)
             return ServerResult(name: server.name, median: median, cpuSpread: cpu.spread ?? 0, runs: runs[server])
         }
-        gates = [
-            (Server.rawEpoll, scenario.rawEpollRatioMax), (.bufferEvent, scenario.bufferEventRatioMax),
-        ].compactMap { [servers] peer, limit in
-            guard let ratio = ScenarioResult.ratio(.twill, to: peer, in: servers) else { return nil }
-            return Gate("\(scenario.name) vs \(peer.name)", value: ratio, limit: limit)
+        gates = Server.peers.compactMap { [servers] peer in
+            guard let limit = scenario.ratioMax(against: peer), let ratio = ScenarioResult.ratio(.twill, to: peer, in: servers)
+            else { return nil }
+            return Gate(ScenarioResult.gateName(scenario.name, against: peer), value: ratio, limit: limit)
         }
+    }
+
+    private static func gateName(_ scenario: String, against peer: Server) -> String {
+        "\(scenario) vs \(peer.name)"
     }
 
     /// CPU per message of one server against another's, of the medians.
@@ -67,11 +70,12 @@ extension ScenarioResult {
         return "\(name): \(load); medians of \(rounds) rounds of \(duration.formatted(digits: 1)) s\n\(table)"
     }
 
-    /// The last two columns: ratios, with the gates beside those of Twill.
+    /// The last two columns: ratios, with the gates, where there are any, beside those of Twill.
     private func verdicts(of server: ServerResult) -> [String] {
-        if server.name == Server.twill.name { return gates.map(\.description) }
-        return [Server.rawEpoll, .bufferEvent].map { peer in
+        Server.peers.map { peer in
             guard let which = Server(rawValue: server.name) else { return "" }
+            let gateName = ScenarioResult.gateName(name, against: peer)
+            if which == .twill, let gate = gates.first(where: { $0.name == gateName }) { return gate.description }
             return ScenarioResult.ratio(which, to: peer, in: servers)?.formatted(digits: 2) ?? ""
         }
     }

@@ -9,15 +9,18 @@ struct Scenario {
     /// What raw-epoll reads at most at once. Large messages get 256 KiB, or the row would show the size of the buffer.
     let rawEpollBufferBytes: Int
     let rawEpollRatioMax: Double
-    let bufferEventRatioMax: Double
+    /// Nil where the figure is only printed.
+    let bufferEventRatioMax: Double?
 
     /// How the load tester frames messages, and so which of its servers each peer runs.
     enum Framing: String, Codable {
         case raw
         case line
+        case netstring
+        case int32
 
-        var peerMode: String { self == .raw ? "echo" : "line" }
-        var twillServer: String { self == .raw ? "echo" : "line-echo" }
+        var peerMode: String { self == .raw ? "echo" : rawValue }
+        var twillServer: String { self == .raw ? "echo" : "\(rawValue)-echo" }
     }
 
     var summary: String {
@@ -44,9 +47,26 @@ extension Scenario {
 
     static let line64 = Scenario(
         name: "line-64", framing: .line, messageBytes: 64, connections: 64, depth: 32,
-        rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.3, bufferEventRatioMax: 0.65)
+        rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.20, bufferEventRatioMax: 0.60)
 
-    static let all = [echo64, echo64x1000, echo16k, echo1m, line64]
+    static let netstring64 = Scenario(
+        name: "netstring-64", framing: .netstring, messageBytes: 64, connections: 64, depth: 32,
+        rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.25, bufferEventRatioMax: nil)
+
+    static let int32String64 = Scenario(
+        name: "int32-64", framing: .int32, messageBytes: 64, connections: 64, depth: 32,
+        rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.25, bufferEventRatioMax: nil)
+
+    static let all = [echo64, echo64x1000, echo16k, echo1m, line64, netstring64, int32String64]
+
+    /// The most that Twill's CPU per message may be, as a ratio to the peer's; nil where there is no such promise.
+    func ratioMax(against peer: Server) -> Double? {
+        switch peer {
+        case .rawEpoll: rawEpollRatioMax
+        case .bufferEvent: bufferEventRatioMax
+        case .twill: nil
+        }
+    }
 
     static func named(_ name: String) -> Scenario? {
         all.first { $0.name == name }

@@ -7,6 +7,9 @@ enum Server: String, CaseIterable, Codable {
     /// What is judged.
     case twill = "twill"
 
+    /// Those that Twill is measured against.
+    static let peers: [Server] = [.rawEpoll, .bufferEvent]
+
     var name: String { rawValue }
 
     /// The program and its arguments, for a server that listens on a free port of 127.0.0.1.

@@ -24,6 +24,8 @@ struct SyscallsCommand: ParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
+    /// Times are of no interest here, so two scenarios are enough: one wake-up per message, and many messages per wake-up.
+    private static let scenarios: [Scenario] = [.echo64, .line64]
     private static let callsMax = 2.0
     private static let waiting: Set<String> = ["epoll_wait", "epoll_pwait", "epoll_pwait2"]
 
@@ -40,7 +42,7 @@ struct SyscallsCommand: ParsableCommand {
         let counting = Counting(programs: programs, load: LoadTester(twill: programs.twill, folder: folder))
 
         var gates: [Gate] = []
-        for scenario in Counting.scenarios {
+        for scenario in Self.scenarios {
             let calls = try ByServer { server in
                 let file = folder.file("\(server.name)-\(scenario.name).strace")
                 let once = try StraceSummary(counting, server, scenario, messages: messages, strace: strace, file: file)

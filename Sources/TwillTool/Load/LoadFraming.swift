@@ -5,6 +5,7 @@ enum LoadFraming: String, CaseIterable, Codable {
     case raw
     case line
     case netstring
+    case int32
 
     /// Reads a name.
     init(parsing text: String) throws {
@@ -15,12 +16,13 @@ enum LoadFraming: String, CaseIterable, Codable {
         self = framing
     }
 
-    /// The shortest message that this framing has: one byte, an empty line, an empty netstring.
+    /// The shortest message that this framing has: one byte, or an empty line, netstring or Int32 string.
     var messageBytesMin: Int {
         switch self {
         case .raw: 1
         case .line: 2
         case .netstring: 3
+        case .int32: 4
         }
     }
 }

@@ -43,7 +43,15 @@ struct LoadMessage {
         case .netstring:
             let count = netstringPayload(within: messageBytes)
             return Array("\(count):".utf8) + noise(count, from: 0...255) + [UInt8(ascii: ",")]
+        case .int32:
+            let count = messageBytes - framing.messageBytesMin
+            return bigEndian(count) + noise(count, from: 0...255)
         }
+    }
+
+    /// The four bytes of a length, the most significant one first. No message is so long that they would not hold it.
+    private static func bigEndian(_ count: Int) -> [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) }
     }
 
     /// The length of the longest string whose netstring has at most so many bytes.

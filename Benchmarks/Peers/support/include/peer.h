@@ -9,8 +9,10 @@
 #include <stdint.h>
 
 enum peer_mode {
-    PEER_ECHO, // every byte comes back
-    PEER_LINE, // every line that ends in CRLF comes back once it is whole
+    PEER_ECHO,      // every byte comes back
+    PEER_LINE,      // every line that ends in CRLF comes back once it is whole
+    PEER_NETSTRING, // so does every netstring, `5:hello,`
+    PEER_INT32,     // so does every string behind its length, a big-endian number of four bytes
 };
 
 // The longest line a peer accepts, without its CRLF; a longer one ends the connection. The same limit as Twill's.
