@@ -110,7 +110,7 @@ extension SocketTransport {
         }
     }
 
-    func log(_ error: any Error, in callback: String) {
+    func log(_ error: any Error, in callback: String, of handler: Protocol?) {
         let name = handler?.logPrefix ?? "the protocol"
         loop.logger.error("\(name).\(callback) threw: \(error)", metadata: ["peer": "\(peer)"])
     }
@@ -135,7 +135,7 @@ extension SocketTransport {
 
     /// Tells the producer and the protocol, once, and then the factory.
     private func tellLost() {
-        let reason = stream.reason
+        let reason = stream.reason.with(peer)
         dropOutput()
         cancelDeadline()
         cancelOwnCalls()
@@ -147,7 +147,7 @@ extension SocketTransport {
             do {
                 try ended.connectionLost(reason)
             } catch {
-                loop.logger.error("\(ended.logPrefix).connectionLost threw: \(error)", metadata: ["peer": "\(peer)"])
+                log(error, in: "connectionLost", of: ended)
             }
         }
         connector?.connectionLost(reason)

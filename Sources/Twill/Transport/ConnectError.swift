@@ -16,6 +16,9 @@ public struct ConnectError: Error, Sendable {
     /// The error beneath, if there is one: a ``SystemError``, a ``ResolveError``, or what `buildProtocol` threw.
     public let underlying: (any Error)?
 
+    /// The error number of the system call that failed, `ECONNREFUSED` for example; nil where none did.
+    public var errno: CInt? { (underlying as? SystemError)?.errno }
+
     private init(_ kind: Kind, _ destination: String = "", _ underlying: (any Error)? = nil) {
         self.kind = kind
         self.destination = destination

@@ -15,13 +15,41 @@ public struct ConnectionLost: Error, Sendable {
     }
 
     package let kind: Kind
+    // Behind a reference, because every open connection has room for a reason.
+    private let details: Details?
+
+    private final class Details: Sendable {
+        let underlying: (any Error)?
+        let peer: Address
+
+        init(_ underlying: (any Error)?, _ peer: Address) {
+            self.underlying = underlying
+            self.peer = peer
+        }
+    }
+
+    private init(_ kind: Kind) {
+        self.kind = kind
+        details = nil
+    }
+
+    private init(_ kind: Kind, _ underlying: (any Error)?, peer: Address = .unknown) {
+        self.kind = kind
+        details = Details(underlying, peer)
+    }
 
     /// The error beneath: a ``SystemError`` where the system ended the connection, the thrown error where a callback did.
-    public let underlying: (any Error)?
+    public var underlying: (any Error)? { details?.underlying }
 
-    private init(_ kind: Kind, _ underlying: (any Error)? = nil) {
-        self.kind = kind
-        self.underlying = underlying
+    /// The error number of the system call that failed, `ECONNRESET` for example; nil where none did.
+    public var errno: CInt? { (underlying as? SystemError)?.errno }
+
+    /// Who was at the other end of a connection that did not end in good order; ``Address/unknown`` for a clean end.
+    public var peer: Address { details?.peer ?? .unknown }
+
+    /// The same reason, with who was at the other end. A clean end needs no name.
+    package func with(_ peer: Address) -> ConnectionLost {
+        isClean ? self : ConnectionLost(kind, underlying, peer: peer)
     }
 
     /// Either side closed in good order, and everything written before was handed to the network.
@@ -63,14 +91,16 @@ extension ConnectionLost: Equatable {
 
 extension ConnectionLost: CustomStringConvertible {
     public var description: String {
+        let name = peer == .unknown ? "" : " \(peer)"
+        let withPeer = name.isEmpty ? "" : " with\(name)"
         let sentence =
             switch kind {
             case .done: "the connection was closed cleanly"
-            case .lost: "the connection was lost"
-            case .aborted: "the connection was aborted by this side"
-            case .timedOut: "the peer took too long"
-            case .unsentLimit: "the peer read too slowly: the limit of unsent bytes was passed"
-            case .badInput: "the peer broke the rules of the protocol"
+            case .lost: "the connection\(withPeer) was lost"
+            case .aborted: "the connection\(withPeer) was aborted by this side"
+            case .timedOut: "the peer\(name) took too long"
+            case .unsentLimit: "the peer\(name) read too slowly: the limit of unsent bytes was passed"
+            case .badInput: "the peer\(name) broke the rules of the protocol"
             case .failed: "a callback of the protocol failed"
             case .reactorStopped: "the reactor was stopped"
             }

@@ -17,6 +17,9 @@ public struct ListenError: Error, Sendable {
     /// The system call that failed, if one did.
     public let underlying: SystemError?
 
+    /// The error number of that call, `EADDRINUSE` for example; nil where none failed.
+    public var errno: CInt? { underlying?.errno }
+
     private init(_ kind: Kind, _ address: String = "", _ underlying: SystemError? = nil) {
         self.kind = kind
         self.address = address
