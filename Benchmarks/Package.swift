@@ -11,8 +11,10 @@ let package = Package(
         .executable(name: "raw-epoll", targets: ["raw-epoll"]),
         .executable(name: "textbook-bufferevent", targets: ["textbook-bufferevent"]),
         .executable(name: "churn-client", targets: ["churn-client"]),
+        .executable(name: "framer-bench", targets: ["framer-bench"]),
     ],
     dependencies: [
+        .package(name: "twill", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
     ],
     targets: [
@@ -40,6 +42,12 @@ let package = Package(
             dependencies: ["PeerSupport"],
             path: "Peers/churn-client",
             cSettings: warnings
+        ),
+        .executableTarget(
+            name: "framer-bench",
+            dependencies: [
+                .product(name: "Twill", package: "twill")
+            ]
         ),
         .executableTarget(
             name: "bench",

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// The entry: turns the command line into one of the five measurements, and how it ends into an exit status.
+/// The entry: turns the command line into one of the six measurements, and how it ends into an exit status.
 @main
 enum Main {
     static func main() {
@@ -29,6 +29,7 @@ struct Bench: ParsableCommand {
 
               bench syscalls       system calls per message, by name
               bench instructions   user instructions per message
+              bench framers        nanoseconds and instructions per frame, without a socket
               bench memory         resident bytes per idle connection
               bench run            CPU time per message, throughput and latency
               bench churn          a million short connections: how many a second, and what is left of them
@@ -39,6 +40,6 @@ struct Bench: ParsableCommand {
             Every measurement has gates, limits that Twill promises to stay within. The exit status is 0 when all hold, 1 when one does \
             not, 64 for a bad option, 69 when a program that is needed is missing, and 70 when a server or the load tester fails.
             """,
-        subcommands: [RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, ChurnCommand.self]
+        subcommands: [RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, FramersCommand.self, ChurnCommand.self]
     )
 }

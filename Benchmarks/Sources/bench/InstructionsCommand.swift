@@ -44,19 +44,22 @@ struct InstructionsCommand: ParsableCommand {
 
     func run() throws {
         let programs = try Programs(common)
-        let valgrind = try Tool.valgrind.path()
         try DescriptorLimit.raise()
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let profiles = try TemporaryFolder(keeping: keep)
         defer { profiles.remove() }
+        let callgrind = try Callgrind(profiles: profiles)
         let counting = try Counting(programs: programs.stripped(into: folder), load: LoadTester(twill: programs.twill, folder: folder))
 
         let results = try Self.counted.map { scenario, _ in
             try ByServer { server in
-                let once = try total(server, scenario, messages, "n", counting, valgrind, profiles)
-                let twice = try total(server, scenario, messages * 2, "2n", counting, valgrind, profiles)
-                return (twice - once) / Double(messages)
+                let totals = try [1, 2].map { times in
+                    try callgrind.count("\(server.name)-\(scenario.name)-\(times)n") { wrapper in
+                        try counting.run(server, under: scenario, messages: messages * times, wrapper: wrapper)
+                    }
+                }
+                return (totals[1] - totals[0]) / Double(messages)
             }
         }
         var gates: [Gate] = []
@@ -70,22 +73,5 @@ struct InstructionsCommand: ParsableCommand {
         print(table)
         if keep != nil { print("callgrind's files are in \(profiles.path); read them with callgrind_annotate") }
         try common.judge(gates)
-    }
-
-    /// The instructions of one run, from start to end.
-    private func total(
-        _ server: Server, _ scenario: Scenario, _ messages: Int, _ suffix: String,
-        _ counting: Counting, _ valgrind: String, _ profiles: TemporaryFolder
-    ) throws -> Double {
-        let file = profiles.file("\(server.name)-\(scenario.name)-\(suffix).out")
-        let wrapper = [valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=\(file)"]
-        try counting.run(server, under: scenario, messages: messages, wrapper: wrapper)
-        let lines = try readText(file, of: "callgrind").split(separator: "\n")
-        // The number that valgrind itself prints as "Collected".
-        let totals = lines.last { $0.hasPrefix("totals: ") }
-        guard let total = totals?.dropFirst("totals: ".count).split(separator: " ").first, let total = Double(total) else {
-            throw BenchError.failed("callgrind's file \(file) has no totals; did \(server.name) end with SIGTERM?")
-        }
-        return total
     }
 }

@@ -40,16 +40,20 @@ struct Programs {
         try peer("churn-client", in: peerFolder(options))
     }
 
+    /// The program of `bench framers`, which is where the peers are. No other measurement needs it.
+    static func framerBench(_ options: CommonOptions) throws -> String {
+        try peer("framer-bench", in: peerFolder(options))
+    }
+
     /// Copies of the programs in `folder`, without their debug information.
     ///
     /// valgrind before 3.22 gives up on the DWARF 5 that Swift's compilers write. Symbols stay, so functions keep their names; what is counted
     /// stays the same.
     func stripped(into folder: TemporaryFolder) throws -> Programs {
-        let strip = try Tool.strip.path()
-        return try Programs(
-            twill: Programs.strip(twill, with: strip, into: folder),
-            rawEpoll: Programs.strip(rawEpoll, with: strip, into: folder),
-            bufferEvent: Programs.strip(bufferEvent, with: strip, into: folder))
+        try Programs(
+            twill: Programs.strip(twill, into: folder),
+            rawEpoll: Programs.strip(rawEpoll, into: folder),
+            bufferEvent: Programs.strip(bufferEvent, into: folder))
     }
 
     private init(twill: String, rawEpoll: String, bufferEvent: String) {
@@ -58,7 +62,9 @@ struct Programs {
         self.bufferEvent = bufferEvent
     }
 
-    private static func strip(_ program: String, with strip: String, into folder: TemporaryFolder) throws -> String {
+    /// A copy of one program.
+    static func strip(_ program: String, into folder: TemporaryFolder) throws -> String {
+        let strip = try Tool.strip.path()
         let copy = folder.file(URL(fileURLWithPath: program).lastPathComponent)
         let child = try ChildProcess([strip, "--strip-debug", "-o", copy, program], name: "strip")
         let status = try child.waitForEnd(atMost: 60)
