@@ -13,7 +13,10 @@ struct CommandLineTests {
 
     @Test(arguments: [
         (["--help"], ["serve", "load", "forward", "tcp:[::1]:8007"]),
-        (["serve", "--help"], ["line-echo", "netstring-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]),
+        (
+            ["serve", "--help"],
+            ["line-echo", "netstring-echo", "int32-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]
+        ),
         (
             ["load", "--help"],
             [

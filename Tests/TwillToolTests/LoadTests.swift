@@ -16,7 +16,7 @@ struct LoadTests {
     }
 
     private static let servers: [(name: String, framing: LoadFraming)] = [
-        ("echo", .raw), ("line-echo", .line), ("netstring-echo", .netstring),
+        ("echo", .raw), ("line-echo", .line), ("netstring-echo", .netstring), ("int32-echo", .int32),
     ]
 
     @Test(arguments: servers)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TwillTool
 
-/// The seven servers, each as a process that a client of the system's own sockets talks to.
+/// The eight servers, each as a process that a client of the system's own sockets talks to.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ServeTests {
     @Test(arguments: ServerName.allCases)
@@ -82,6 +82,22 @@ struct ServeTests {
         try client.send("b,")
         #expect(String(decoding: try client.receive(6), as: UTF8.self) == "3:a,b,")
         try client.send("nonsense")
+        #expect(try client.receiveToEnd().isEmpty)
+        #expect(try server.terminate().status == 0)
+    }
+
+    @Test func int32EchoSendsStringsBackAndRefusesThoseThatAreTooLong() throws {
+        let (server, port) = try ToolProcess.serve("int32-echo")
+        let client = try SystemClient(port: port)
+        let hello: [UInt8] = [0, 0, 0, 5] + Array("hello".utf8)
+        // An empty string follows, and half of the next one's length.
+        try client.send(hello + [0, 0, 0, 0, 0, 0])
+        #expect(try client.receive(13) == hello + [0, 0, 0, 0])
+        try client.send([0, 3, 255, 0])
+        try client.send([7])
+        #expect(try client.receive(7) == [0, 0, 0, 3, 255, 0, 7])
+        // 100000 bytes are announced, one more than may come.
+        try client.send([0, 1, 0x86, 0xA0])
         #expect(try client.receiveToEnd().isEmpty)
         #expect(try server.terminate().status == 0)
     }

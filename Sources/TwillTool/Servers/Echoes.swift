@@ -46,6 +46,21 @@ final class NetstringEcho: NetstringReceiver {
     }
 }
 
+/// Sends back every string with its length in front, a big-endian number of four bytes. A string that is too long closes the connection.
+final class Int32Echo: Int32StringReceiver {
+    private var holdsBack = false
+
+    override func stringReceived(_ string: Span<UInt8>) throws { try sendString(string) }
+
+    override func dataReceived(_ data: Span<UInt8>) throws {
+        if data.count >= floodBytesMin, !holdsBack {
+            holdsBack = true
+            try transport.registerProducer(self, streaming: true)
+        }
+        try super.dataReceived(data)
+    }
+}
+
 /// Reads everything and drops it (RFC 863), which is what a protocol does that overrides nothing.
 final class Discard: Protocol {}
 

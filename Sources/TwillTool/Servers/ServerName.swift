@@ -6,6 +6,7 @@ enum ServerName: String, CaseIterable {
     case echo
     case lineEcho = "line-echo"
     case netstringEcho = "netstring-echo"
+    case int32Echo = "int32-echo"
     case discard
     case chargen
     case daytime
@@ -26,6 +27,7 @@ enum ServerName: String, CaseIterable {
         case .echo: "sends back every byte (RFC 862)"
         case .lineEcho: "sends back every line of up to 16384 bytes and CR LF"
         case .netstringEcho: "sends back every netstring of up to 99999 bytes"
+        case .int32Echo: "sends back every Int32 string of up to 99999 bytes"
         case .discard: "reads and drops everything (RFC 863)"
         case .chargen: "sends lines of text as fast as they are read (RFC 864)"
         case .daytime: "sends the date and time in UTC, and closes (RFC 867)"
@@ -48,6 +50,7 @@ enum ServerName: String, CaseIterable {
         case .echo: Echo()
         case .lineEcho: LineEcho()
         case .netstringEcho: NetstringEcho()
+        case .int32Echo: Int32Echo()
         case .discard: Discard()
         case .chargen: Chargen()
         case .daytime: Daytime()

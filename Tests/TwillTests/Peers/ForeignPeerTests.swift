@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-/// The three servers as programs see them that know nothing of Twill.
+/// The four echo servers as programs see them that know nothing of Twill.
 @Suite(
     "Clients that others wrote", .nothingLivesOn, .enabled(if: ServerProcess.tool != nil, "the tool twill was not built with these tests"))
 struct ForeignPeerTests {
@@ -20,6 +20,8 @@ struct ForeignPeerTests {
         Conversation(server: "echo", sent: "hello, world\n", received: "hello, world\n"),
         Conversation(server: "line-echo", sent: "one\r\n\r\nthree\r\n", received: "one\r\n\r\nthree\r\n"),
         Conversation(server: "netstring-echo", sent: "5:hello,0:,3:1:a,", received: "5:hello,0:,3:1:a,"),
+        Conversation(
+            server: "int32-echo", sent: "\0\0\0\u{5}hello\0\0\0\0\0\0\0\u{1}!", received: "\0\0\0\u{5}hello\0\0\0\0\0\0\0\u{1}!"),
     ]
 
     @Test(.enabled(if: hasProgram("python3"), "python3 is not installed"), arguments: conversations)
@@ -28,7 +30,7 @@ struct ForeignPeerTests {
         // Byte by byte, then whole.
         let script = """
             import socket, sys
-            sent, expected = sys.argv[2].encode(), sys.argv[3].encode()
+            sent, expected = bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3])
             for size in (1, len(sent)):
                 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) as s:
                     for start in range(0, len(sent), size):
@@ -40,9 +42,14 @@ struct ForeignPeerTests {
             print("agreed")
             """
         let (status, text) = try output(
-            of: ["python3", "-c", script, "\(server.port)", conversation.sent, conversation.received])
+            of: ["python3", "-c", script, "\(server.port)", Self.hex(conversation.sent), Self.hex(conversation.received)])
         #expect(status == 0 && text == "agreed\n", "\(text)")
         #expect(try server.stop() == 0)
+    }
+
+    /// A text's UTF-8 as digits: an argument cannot hold every byte, a zero among them.
+    private static func hex(_ text: String) -> String {
+        text.utf8.map { String(format: "%02x", $0) }.joined()
     }
 
     @Test(.enabled(if: hasProgram("nc"), "nc is not installed"), arguments: conversations)
@@ -53,7 +60,8 @@ struct ForeignPeerTests {
         #expect(text == conversation.received)
     }
 
-    @Test(.enabled(if: hasProgram("python3"), "python3 is not installed"), arguments: ["echo", "line-echo", "netstring-echo"])
+    @Test(
+        .enabled(if: hasProgram("python3"), "python3 is not installed"), arguments: ["echo", "line-echo", "netstring-echo", "int32-echo"])
     func twistedsOwnProtocols(name: String) throws {
         guard let python = TwistedEnvironment.python else {
             // PyPI can't be reached from every machine.
@@ -96,11 +104,15 @@ struct ForeignPeerTests {
             def lineReceived(self, line):
                 self.check(line)
 
-        class Strings(Check, basic.NetstringReceiver):
+        class Strings(Check):
             def connectionMade(self):
                 for m in messages: self.sendString(m)
             def stringReceived(self, string):
                 self.check(string)
+
+        class Netstrings(Strings, basic.NetstringReceiver): pass
+
+        class Int32Strings(Strings, basic.Int32StringReceiver): pass
 
         class Raw(Check, protocol.Protocol):
             buffer = b""
@@ -113,7 +125,7 @@ struct ForeignPeerTests {
                     head, self.buffer = self.buffer[:size], self.buffer[size:]
                     self.check(head)
 
-        kinds = {"echo": Raw, "line-echo": Lines, "netstring-echo": Strings}
+        kinds = {"echo": Raw, "line-echo": Lines, "netstring-echo": Netstrings, "int32-echo": Int32Strings}
         reactor.connectTCP("127.0.0.1", port, protocol.ClientFactory.forProtocol(kinds[name]))
         reactor.callLater(30, reactor.stop)
         reactor.run()
