@@ -15,7 +15,7 @@ let package = Package(
     ],
     dependencies: [
         .package(name: "twill", path: ".."),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
     ],
     targets: [
         .systemLibrary(

@@ -40,6 +40,8 @@ struct Bench: ParsableCommand {
             Every measurement has gates, limits that Twill promises to stay within. The exit status is 0 when all hold, 1 when one does \
             not, 64 for a bad option, 69 when a program that is needed is missing, and 70 when a server or the load tester fails.
             """,
-        subcommands: [RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, FramersCommand.self, ChurnCommand.self]
+        subcommands: [
+            RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, FramersCommand.self, ChurnCommand.self,
+        ]
     )
 }
