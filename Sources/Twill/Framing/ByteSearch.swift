@@ -20,6 +20,14 @@ extension Span<UInt8> {
             return unsafe UnsafeRawPointer(base).distance(to: found)
         }
     }
+
+    /// The eight bytes at a position, the first one lowest; nil where the input has fewer left.
+    @inline(__always)
+    func word(at position: Int) -> UInt64? {
+        guard position >= 0, count &- position >= 8 else { return nil }
+        // All eight lie inside the span.
+        return unsafe withUnsafeBytes { unsafe UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self)) }
+    }
 }
 
 extension StaticString {

@@ -29,35 +29,29 @@ public struct LengthPrefix: Hashable, Sendable, BitwiseCopyable {
     /// Which of them comes first.
     public let byteOrder: ByteOrder
 
+    /// The greatest length that can be written.
+    public let lengthMax: Int
+    /// How many bits of a word of 64 the length leaves free.
+    private let freeBits: UInt64
+
     private init(byteCount: Int, _ byteOrder: ByteOrder) {
         self.byteCount = byteCount
         self.byteOrder = byteOrder
-    }
-
-    /// The greatest length that can be written.
-    public var lengthMax: Int {
-        byteCount == 8 ? .max : 1 << (byteCount * 8) - 1
+        lengthMax = byteCount == 8 ? .max : 1 << (byteCount * 8) - 1
+        freeBits = UInt64(64 - byteCount * 8)
     }
 
     /// The bytes of a length that can be written.
     @inline(__always)
     func edge(_ length: Int) -> FrameEdge {
-        FrameEdge(UInt64(truncatingIfNeeded: length), bytes: byteCount, bigEndian: byteOrder == .bigEndian)
+        let number = UInt64(truncatingIfNeeded: length)
+        return FrameEdge(word: byteOrder == .bigEndian ? number.byteSwapped &>> freeBits : number, count: byteCount)
     }
 
-    /// The length that begins at a position, which has `byteCount` bytes behind it.
+    /// The length whose bytes are the first ones of a word, the lowest first.
     @inline(__always)
-    func length(in input: Span<UInt8>, at position: Int) -> UInt64 {
-        var length: UInt64 = 0
-        for index in 0..<byteCount {
-            let byte = UInt64(input[position &+ index])
-            if byteOrder == .bigEndian {
-                length = length << 8 | byte
-            } else {
-                length |= byte << UInt64(truncatingIfNeeded: index &* 8)
-            }
-        }
-        return length
+    func length(in word: UInt64) -> UInt64 {
+        byteOrder == .bigEndian ? word.byteSwapped &>> freeBits : (word &<< freeBits) &>> freeBits
     }
 }
 
@@ -123,9 +117,10 @@ public struct LengthPrefixFramer: Framer {
     /// The string whose prefix begins at `start`, where all of it is in the input and keeps the limit; nil says nothing of what is wrong.
     @inline(__always)
     static func wholeString(in input: Span<UInt8>, from start: Int, prefix: LengthPrefix, lengthMax: Int) -> Range<Int>? {
+        // The last few bytes of an input have no whole word; they are the framer's.
+        guard let word = input.word(at: start) else { return nil }
         let payload = start &+ prefix.byteCount
-        guard payload <= input.count else { return nil }
-        let length = prefix.length(in: input, at: start)
+        let length = prefix.length(in: word)
         // A limit of -1 finds nothing.
         guard lengthMax >= 0, length <= UInt64(truncatingIfNeeded: lengthMax) else { return nil }
         let count = Int(truncatingIfNeeded: length)
@@ -165,12 +160,12 @@ public struct LengthPrefixFramer: Framer {
     private mutating func takePrefix(in input: Span<UInt8>, at position: inout Int) -> UInt64? {
         let taken = min(prefix.byteCount - held.count, input.count - position)
         defer { position += taken }
-        if held.isEmpty, taken == prefix.byteCount {
-            return prefix.length(in: input, at: position)
+        if held.isEmpty, taken == prefix.byteCount, let word = input.word(at: position) {
+            return prefix.length(in: word)
         }
         held.append(input.extracting(position..<position + taken))
-        guard held.count == prefix.byteCount else { return nil }
-        return prefix.length(in: takeCollected().span, at: 0)
+        guard held.count == prefix.byteCount, let bytes = FrameEdge(takeCollected()) else { return nil }
+        return prefix.length(in: bytes.word)
     }
 
     private mutating func takePayload(_ length: Int, in input: Span<UInt8>, at position: inout Int) -> FramerStep {

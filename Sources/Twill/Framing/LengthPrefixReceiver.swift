@@ -46,19 +46,24 @@ open class LengthPrefixReceiver: FrameReceiver {
     /// Sends a string in one write. ``lengthMax`` is not checked; only what the prefix can't express is refused.
     ///
     /// - Throws: ``StringTooLong``; nothing is sent then.
-    public final func sendString(_ string: Span<UInt8>) throws(StringTooLong) {
-        guard string.count <= prefix.lengthMax else { throw StringTooLong(count: string.count, prefix: prefix) }
+    public final func sendString(_ string: Span<UInt8>) throws {
+        guard string.count <= prefix.lengthMax else { try refuse(string.count) }
         writeFrame(prefix: prefix.edge(string.count), body: string, suffix: .none)
     }
 
+    @inline(never)
+    private final func refuse(_ count: Int) throws -> Never {
+        throw StringTooLong(count: count, prefix: prefix)
+    }
+
     /// Sends a string in one write.
-    public final func sendString(_ string: [UInt8]) throws(StringTooLong) {
+    public final func sendString(_ string: [UInt8]) throws {
         let bytes = string.span
         try sendString(bytes)
     }
 
     /// Sends a text's UTF-8 in one write.
-    public final func sendString(_ string: String) throws(StringTooLong) {
+    public final func sendString(_ string: String) throws {
         let utf8 = string.utf8Span
         let bytes = utf8.span
         try sendString(bytes)

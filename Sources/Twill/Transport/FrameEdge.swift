@@ -26,24 +26,27 @@ public struct FrameEdge: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// The bytes of a number, the most significant one first.
+    /// The bytes of a number of at most 64 bits, the most significant one first.
     @inline(__always)
     public init<Number: FixedWidthInteger & UnsignedInteger>(bigEndian number: Number) {
-        self.init(number, bytes: MemoryLayout<Number>.size, bigEndian: true)
+        let count = MemoryLayout<Number>.size
+        precondition(count <= Self.countMax, "a frame's edge has no room for a number of \(count) bytes")
+        self.init(word: UInt64(truncatingIfNeeded: number).byteSwapped &>> UInt64(64 - count * 8), count: count)
     }
 
-    /// The bytes of a number, the least significant one first.
+    /// The bytes of a number of at most 64 bits, the least significant one first.
     @inline(__always)
     public init<Number: FixedWidthInteger & UnsignedInteger>(littleEndian number: Number) {
-        self.init(number, bytes: MemoryLayout<Number>.size, bigEndian: false)
+        let count = MemoryLayout<Number>.size
+        precondition(count <= Self.countMax, "a frame's edge has no room for a number of \(count) bytes")
+        self.init(word: UInt64(truncatingIfNeeded: number), count: count)
     }
 
-    /// The low bytes of a number, one to eight of them.
+    /// The lowest bytes of a word, up to eight of them; the others are 0.
     @inline(__always)
-    init(_ number: some FixedWidthInteger & UnsignedInteger, bytes: Int, bigEndian: Bool) {
-        let number = UInt64(truncatingIfNeeded: number)
-        word = bigEndian ? number.byteSwapped >> UInt64(truncatingIfNeeded: 64 - bytes * 8) : number
-        count = bytes
+    init(word: UInt64, count: Int) {
+        self.word = word
+        self.count = count
     }
 
     /// A number in decimal digits and a byte behind it; nil where it has too many digits.

@@ -17,48 +17,26 @@ final class Echo: Protocol {
 }
 
 /// Sends back every line. A line that is too long closes the connection.
+///
+/// A client that sends faster than it reads is held back, here and below: the receiver is the producer of what it sends.
 final class LineEcho: LineReceiver {
-    private var holdsBack = false
+    override func connectionMade() throws { try transport.registerProducer(self, streaming: true) }
 
     override func lineReceived(_ line: Span<UInt8>) { sendLine(line) }
-
-    override func dataReceived(_ data: Span<UInt8>) throws {
-        if data.count >= floodBytesMin, !holdsBack {
-            holdsBack = true
-            try transport.registerProducer(self, streaming: true)
-        }
-        try super.dataReceived(data)
-    }
 }
 
 /// Sends back every netstring. Anything else closes the connection.
 final class NetstringEcho: NetstringReceiver {
-    private var holdsBack = false
+    override func connectionMade() throws { try transport.registerProducer(self, streaming: true) }
 
     override func stringReceived(_ string: Span<UInt8>) { sendString(string) }
-
-    override func dataReceived(_ data: Span<UInt8>) throws {
-        if data.count >= floodBytesMin, !holdsBack {
-            holdsBack = true
-            try transport.registerProducer(self, streaming: true)
-        }
-        try super.dataReceived(data)
-    }
 }
 
 /// Sends back every string with its length in front, a big-endian number of four bytes. A string that is too long closes the connection.
 final class Int32Echo: Int32StringReceiver {
-    private var holdsBack = false
+    override func connectionMade() throws { try transport.registerProducer(self, streaming: true) }
 
     override func stringReceived(_ string: Span<UInt8>) throws { try sendString(string) }
-
-    override func dataReceived(_ data: Span<UInt8>) throws {
-        if data.count >= floodBytesMin, !holdsBack {
-            holdsBack = true
-            try transport.registerProducer(self, streaming: true)
-        }
-        try super.dataReceived(data)
-    }
 }
 
 /// Reads everything and drops it (RFC 863), which is what a protocol does that overrides nothing.
