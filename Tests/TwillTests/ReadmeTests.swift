@@ -8,14 +8,24 @@ private final class Parrot: LineReceiver {
     override func connectionMade() { sendLine("say something, or bye") }
 
     override func lineReceived(_ line: Span<UInt8>) throws {
-        let text = String(copying: try UTF8Span(validating: line))
+        let text = try String(validating: line)
         if text == "bye" { return transport.loseConnection() }
         sendLine("you said \(text)")
     }
 }
 
-private final class Store: NetstringReceiver {
-    override func stringReceived(_ string: Span<UInt8>) { sendString(string) }
+private final class Upper: NetstringReceiver {
+    override func stringReceived(_ string: Span<UInt8>) throws {
+        sendString(try String(validating: string).uppercased())
+    }
+}
+
+private final class Sum: Int32StringReceiver {
+    override func stringReceived(_ string: Span<UInt8>) throws {
+        var sum = 0
+        for index in string.indices { sum += Int(string[index]) }
+        try sendString("\(sum)")
+    }
 }
 
 private final class Chat: Factory {
@@ -82,12 +92,21 @@ private final class Echo: Twill::Protocol {
         #expect(throws: (any Error).self) { try parrot.feed("\u{FF}\r\n") }
     }
 
-    @Test func theStoreSendsStringsBack() throws {
-        let store = Store()
-        let wire = RecordingTransport()
-        try store.makeConnection(wire)
-        try store.feed("5:hello,")
-        #expect(wire.events == ["write(5:hello,)"])
+    @Test func stringsAreAnsweredInTheirFraming() throws {
+        for (receiver, input, answer) in [(Upper(), "5:hello,", "5:HELLO,"), (Sum(), "\0\0\0\u{3}abc", "\0\0\0\u{3}294")] {
+            let wire = RecordingTransport()
+            try receiver.makeConnection(wire)
+            try receiver.feed(input)
+            #expect(wire.events == ["write(\(answer))"])
+        }
+    }
+
+    @Test func aFramerTakesBytesApart() throws {
+        let bytes = Array("one\ntwo\r\n".utf8)
+        var lines: [String] = []
+        var framer = LineFramer(delimiter: .any)
+        try framer.forEachFrame(in: bytes.span) { line in lines.append(String(repairing: line)) }
+        #expect(lines == ["one", "two"])
     }
 
     @Test func chatMembersHearEachOtherAndTheHundredAndFirstIsRefused() throws {
