@@ -18,6 +18,7 @@ final class RandomTalk: ReceiverOwner, Producer {
     private let pool: [UInt8]
     private var own: RandomMessages
     private var peers: RandomMessages
+    /// From the beginning of the connection to its end.
     private var receiver: (any SharedReceiver)?
     private var isPaused = false
     private var sentCount = 0
@@ -34,6 +35,9 @@ final class RandomTalk: ReceiverOwner, Producer {
     private(set) var complaint: String?
     /// How the connection ended; nil before.
     private(set) var reason: ConnectionLost?
+
+    /// Whether the connection has begun and not ended.
+    var isOpen: Bool { receiver != nil }
 
     init(_ framing: SharedFraming, count: Int, ownSeed: UInt64, peersSeed: UInt64, pushes: Bool) {
         self.count = count

@@ -89,7 +89,7 @@ struct TwistedFramingTests {
             try reactor.connectTCP(host: "127.0.0.1", port: twisted.port(), factory: ClientFactory { receiver() }, options: options)
             return twisted
         } until: {
-            talk.reason != nil
+            !talk.isOpen
         }
     }
 }

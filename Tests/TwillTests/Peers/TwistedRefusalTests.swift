@@ -56,33 +56,40 @@ struct TwistedRefusalTests {
     /// One connection of ours: sends a stream as it stands, and notes what comes of it.
     private final class Meeting: ReceiverOwner {
         private let stream: [UInt8]
-        var received: [[UInt8]] = []
-        var reason: ConnectionLost?
+        private(set) var received: [[UInt8]] = []
+        private(set) var reason: ConnectionLost?
+        /// Whether the connection has begun and not ended.
+        private(set) var isOpen = false
 
         init(sends stream: [UInt8] = []) {
             self.stream = stream
         }
 
-        func made(_ receiver: any SharedReceiver) { receiver.transport.write(stream) }
+        func made(_ receiver: any SharedReceiver) {
+            isOpen = true
+            receiver.transport.write(stream)
+        }
         func received(_ message: Span<UInt8>) { received.append(Array(message)) }
         func readLost(_ receiver: any SharedReceiver) { receiver.transport.loseConnection() }
-        func lost(_ reason: ConnectionLost) { self.reason = reason }
+        func lost(_ reason: ConnectionLost) {
+            isOpen = false
+            self.reason = reason
+        }
     }
 
     @Test func whatTwistedSendsAgainstTheRulesIsRefusedWithTheReasonAndThePlace() throws {
         let breaches = Self.breaches
         let meetings = breaches.map { _ in Meeting() }
-        var count = 0
+        var expected = Array(zip(breaches, meetings).reversed())
         let said = try withTwistedPeer { reactor in
-            let factory = Factory {
-                defer { count += 1 }
-                return breaches[count].framing.makeReceiver(lengthMax: Self.lengthMax, owner: meetings[count])
+            let factory = Factory { _ in
+                expected.popLast().map { breach, meeting in breach.framing.makeReceiver(lengthMax: Self.lengthMax, owner: meeting) }
             }
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
             let streams = breaches.map { "\($0.framing.rawValue):\($0.hexadecimal)" }
             return try TwistedPeer(["break", "\(port.number)", "\(Self.lengthMax)"] + streams)
         } until: {
-            meetings.allSatisfy { $0.reason != nil }
+            !meetings.contains { $0.isOpen }
         }
 
         for (breach, meeting) in zip(breaches, meetings) {
@@ -114,7 +121,7 @@ struct TwistedRefusalTests {
             try meet(0)
             return peer
         } until: {
-            meetings.allSatisfy { $0.reason != nil }
+            !meetings.contains { $0.isOpen }
         }
 
         #expect(said == breaches.map { _ in "1 refused ConnectionDone" })

@@ -10,6 +10,7 @@
 PLACE is `listen`, which prints the port first, or the port to connect to. Exits 0 where there was nothing to complain of.
 """
 
+import collections
 import random
 import socket
 import sys
@@ -143,33 +144,49 @@ class WholeMessages:
 
 @implementer(interfaces.IPullProducer)
 class RandomPieces:
-    """Sends the same stream in pieces of random sizes, each by a system call of its own: whatever stands in it is cut somewhere."""
-
-    is_through = False
+    """Sends the same stream in pieces of random sizes, each by a system call of its own, so that whatever stands in it is cut somewhere. Every
+    second piece ends within a few bytes of a frame's end: in a delimiter, or in the next one's length."""
 
     def __init__(self, receiver, messages):
-        self.receiver, self.messages, self.sizes = receiver, messages, random.Random(1)
+        self.receiver, self.messages, self.random = receiver, messages, random.Random(1)
         self.stream = bytearray()
+        self.frame_ends = collections.deque()
         # What frames the messages is one of Twisted's receivers too, whose transport is the stream.
         self.encoder = KINDS[receiver.framing]()
         self.encoder.transport = types.SimpleNamespace(write=self.stream.extend)
         self.bits_max = receiver.MAX_LENGTH.bit_length() - 2
+        self.sent_bytes = 0
+        self.is_through = False
 
     def register(self):
         self.receiver.transport.registerProducer(self, False)
 
     def resumeProducing(self):
-        size = self.sizes.randint(1, 1 << self.sizes.randint(0, self.bits_max))
+        self.fill(1)
+        size = self.piece_size()
+        self.fill(size)
+        piece = bytes(self.stream[:size])
+        del self.stream[:size]
+        self.sent_bytes += len(piece)
+        while self.frame_ends and self.frame_ends[0] <= self.sent_bytes:
+            self.frame_ends.popleft()
+        self.receiver.transport.write(piece)
+        if self.is_through and not self.stream:
+            self.receiver.all_sent()
+
+    def fill(self, size):
         while len(self.stream) < size and not self.is_through:
             message = next(self.messages, None)
             if message is None:
                 self.is_through = True
             else:
                 self.encoder.send(message)
-        self.receiver.transport.write(bytes(self.stream[:size]))
-        del self.stream[:size]
-        if self.is_through and not self.stream:
-            self.receiver.all_sent()
+                self.frame_ends.append(self.sent_bytes + len(self.stream))
+
+    def piece_size(self):
+        if self.random.random() < 0.5 and self.frame_ends:
+            return max(1, self.frame_ends[0] - self.sent_bytes + self.random.randint(-3, 4))
+        return self.random.randint(1, 1 << self.random.randint(0, self.bits_max))
 
     def stopProducing(self):
         pass
