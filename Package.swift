@@ -60,6 +60,7 @@ let package = Package(
                 "Twill",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["Peers/twisted_peer.py"],
             swiftSettings: testSettings
         ),
         .testTarget(

@@ -60,14 +60,9 @@ struct ForeignPeerTests {
         #expect(text == conversation.received)
     }
 
-    @Test(
-        .enabled(if: hasProgram("python3"), "python3 is not installed"), arguments: ["echo", "line-echo", "netstring-echo", "int32-echo"])
+    @Test(.needsTwisted, arguments: ["echo", "line-echo", "netstring-echo", "int32-echo"])
     func twistedsOwnProtocols(name: String) throws {
-        guard let python = TwistedEnvironment.python else {
-            // PyPI can't be reached from every machine.
-            print("skipped: Twisted could not be installed: \(TwistedEnvironment.complaint)")
-            return
-        }
+        let python = try #require(TwistedEnvironment.python)
         let server = try ServerProcess(name)
         let (status, text) = try output(of: [python, "-c", Self.twistedClient, "\(server.port)", name])
         #expect(status == 0 && text == "agreed\n", "\(text)")
@@ -132,27 +127,4 @@ struct ForeignPeerTests {
         print(outcome[0])
         sys.exit(outcome[0] != "agreed")
         """
-}
-
-/// A Python with Twisted in it, made once below .build and kept there.
-enum TwistedEnvironment {
-    /// Its interpreter; nil where it could not be made.
-    static let python: String? = made.python
-    /// What the installer said where it failed.
-    static let complaint: String = made.complaint
-
-    private static let made: (python: String?, complaint: String) = {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let folder = root.deletingLastPathComponent().appendingPathComponent(".build/twisted-venv").path
-        let python = "\(folder)/bin/python3"
-        let check = [python, "-c", "import twisted.internet.reactor, twisted.protocols.basic"]
-        if let (status, _) = try? output(of: check), status == 0 { return (python, "") }
-        for command in [["python3", "-m", "venv", folder], [python, "-m", "pip", "install", "--quiet", "twisted"]] {
-            guard let (status, text) = try? output(of: command) else {
-                return (nil, "\(command) did not run")
-            }
-            if status != 0 { return (nil, text) }
-        }
-        return (python, "")
-    }()
 }
