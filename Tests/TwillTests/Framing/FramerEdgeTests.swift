@@ -21,4 +21,19 @@ import Testing
         try netstrings.forEachFrame(in: input.span) { _ in }
         #expect(netstrings.unfinishedBytes == input)
     }
+
+    @Test func aSkippedLineLeavesNothingForTheNextOne() throws {
+        let framer = LineFramer(lengthMax: 3, overlong: .discard)
+        for chunks in everyChunking(of: "abcde\r\nok\r\nabcd\r\n\r\n") {
+            #expect(try frames(of: framer, in: chunks) == ["ok", ""], "\(chunks)")
+        }
+        final class Lines: FramedReceiver<LineFramer> {
+            var unread: [[UInt8]] = []
+            override func frameReceived(_ frame: Span<UInt8>) { unread.append(unreadBytes) }
+        }
+        let receiver = Lines(framer)
+        for chunk in ["abcd", "\r\n", "ok\r\n", "abcdef"] { try receiver.feed(chunk) }
+        #expect(receiver.unread == [[]])
+        #expect(receiver.unreadBytes == [])
+    }
 }
