@@ -189,8 +189,10 @@ open class FrameReceiver: Protocol, Producer {
         }
         var front: [UInt8] = []
         front.append(bytes)
-        queue = front + lent.bytes(from: position) + queue
-        bytesRead -= front.count + lent.count - position
+        // Nothing outside of a callback, where the position is that of an input long gone.
+        let rest = lent.bytes(from: position)
+        queue = front + rest + queue
+        bytesRead -= front.count + rest.count
         position = lent.count
     }
 

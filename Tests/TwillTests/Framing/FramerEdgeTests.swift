@@ -36,4 +36,14 @@ import Testing
         #expect(receiver.unread == [[]])
         #expect(receiver.unreadBytes == [])
     }
+
+    @Test func offsetsCountBytesThatAreHandedBackOutsideOfACallbackOnce() throws {
+        let receiver = try ScriptedLines(lengthMax: 3)
+        receiver.onTooLong = nil
+        try receiver.feed("ab\r\ncd")
+        // What was collected of a line is looked at again for the new delimiter.
+        receiver.delimiter = ";"
+        try receiver.feed("e;fghi")
+        #expect(receiver.wire.reason?.underlying as? Rejection == Rejection(.lineTooLong(lengthMax: 3), offset: 8 + 3))
+    }
 }
