@@ -46,4 +46,15 @@ import Testing
         try receiver.feed("e;fghi")
         #expect(receiver.wire.reason?.underlying as? Rejection == Rejection(.lineTooLong(lengthMax: 3), offset: 8 + 3))
     }
+
+    @Test func rawModeInTheMiddleOfALineTakesItsBeginning() throws {
+        let receiver = try ScriptedLines()
+        try receiver.feed("ab")
+        receiver.setRawMode()
+        #expect(receiver.unreadBytes == bytes("ab"))
+        try receiver.feed("cd")
+        try receiver.setLineMode()
+        try receiver.feed("ef\r\n")
+        #expect(receiver.heard == ["raw(abcd)", "line(ef)"])
+    }
 }
