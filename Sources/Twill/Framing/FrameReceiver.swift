@@ -182,8 +182,8 @@ open class FrameReceiver: Protocol, Producer {
 
     /// Puts bytes in front of those that are not read yet.
     final func putBack(_ bytes: Span<UInt8>) {
-        if let start = lent.position(ofSuffix: bytes) {
-            // What was handed out last is handed back: only the position moves.
+        if position == lent.count, let start = lent.position(ofSuffix: bytes) {
+            // What was handed out last is handed back, for the first time: only the position moves.
             position = start
             return
         }

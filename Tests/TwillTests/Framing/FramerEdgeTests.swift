@@ -57,4 +57,19 @@ import Testing
         try receiver.feed("ef\r\n")
         #expect(receiver.heard == ["raw(abcd)", "line(ef)"])
     }
+
+    @Test func rawDataThatIsHandedBackTwiceComesTwice() throws {
+        final class Twice: LineReceiver {
+            var lines: [String] = []
+            override func lineReceived(_ line: Span<UInt8>) { lines.append(text(line)) }
+            override func rawDataReceived(_ data: Span<UInt8>) throws {
+                try setLineMode(data.extracting(last: 6))
+                try setLineMode(data.extracting(last: 3))
+            }
+        }
+        let receiver = Twice()
+        receiver.setRawMode()
+        try receiver.feed("xxa\r\nb\r\n")
+        #expect(receiver.lines == ["b", "a", "b"])
+    }
 }
