@@ -182,15 +182,17 @@ open class FrameReceiver: Protocol, Producer {
 
     /// Puts bytes in front of those that are not read yet.
     final func putBack(_ bytes: Span<UInt8>) {
-        if let start = lent.position(ofSuffix: bytes) {
-            // What was handed out last is handed back: only the position moves.
+        if position == lent.count, let start = lent.position(ofSuffix: bytes) {
+            // What was handed out last is handed back, for the first time: only the position moves.
             position = start
             return
         }
         var front: [UInt8] = []
         front.append(bytes)
-        queue = front + lent.bytes(from: position) + queue
-        bytesRead -= front.count + lent.count - position
+        // Nothing outside of a callback, where the position is that of an input long gone.
+        let rest = lent.bytes(from: position)
+        queue = front + rest + queue
+        bytesRead -= front.count + rest.count
         position = lent.count
     }
 

@@ -20,6 +20,8 @@ public enum OverlongLines: Sendable {
 public struct LineFramer: Framer {
     private enum Phase {
         case line
+        /// A line that was too long has ended; what was collected of it goes with the next call.
+        case skipped
         case discarding
         case rejected(Rejection)
     }
@@ -65,16 +67,23 @@ public struct LineFramer: Framer {
         tail = []
     }
 
-    public var unfinishedBytes: [UInt8] { collected }
+    public var unfinishedBytes: [UInt8] {
+        switch phase {
+        case .line, .rejected: collected
+        case .skipped, .discarding: []
+        }
+    }
 
     public mutating func takeUnfinishedBytes() -> [UInt8] {
         // A line that is being skipped has no bytes to give, and is skipped to its end.
-        takeCollected()
+        defer { collected = [] }
+        return unfinishedBytes
     }
 
     public var unfinishedByteCount: Int {
         switch phase {
         case .line, .rejected: collected.count
+        case .skipped: 0
         case .discarding: max(1, tail.count)
         }
     }
@@ -92,6 +101,10 @@ public struct LineFramer: Framer {
     public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
         switch phase {
         case .line: break
+        case .skipped:
+            // Whoever was told of the line has had the time to take its beginning.
+            collected = []
+            phase = .line
         case .discarding: if !skipRest(of: input, at: &position) { return .needsMore }
         case .rejected(let rejection): return .rejected(rejection)
         }
@@ -139,7 +152,8 @@ public struct LineFramer: Framer {
     }
 
     private mutating func collectRest(of input: Span<UInt8>, at position: inout Int) -> FramerStep {
-        guard collected.count + input.count - position <= lengthMax + delimiter.bytes.count - 1 else {
+        // Nothing is added to the limit, which may be the greatest number.
+        guard collected.count + input.count - position - (delimiter.bytes.count - 1) <= lengthMax else {
             return rejectLine(in: input, at: &position, upTo: input.count, next: nil)
         }
         collected.append(input.extracting(position...))
@@ -158,10 +172,8 @@ public struct LineFramer: Framer {
             return .rejected(rejection)
         }
         position = next ?? input.count
-        if next == nil {
-            phase = .discarding
-            keepTail(of: input, from: start, after: collected)
-        }
+        phase = next == nil ? .discarding : .skipped
+        if next == nil { keepTail(of: input, from: start, after: collected) }
         return .skipped(rejection, start..<max(start, end))
     }
 

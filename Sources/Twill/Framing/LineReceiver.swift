@@ -106,9 +106,13 @@ open class LineReceiver: FrameReceiver {
     }
 
     /// Delivers everything behind the current line to ``rawDataReceived(_:)``, until ``setLineMode(_:)``.
+    ///
+    /// Outside of a callback, the beginning of a line that has arrived is raw data too; it comes with the next bytes.
     public final func setRawMode() {
+        let collected = framer.takeUnfinishedBytes()
         isRaw = true
         chooseWay()
+        if !collected.isEmpty { putBack(collected.span) }
     }
 
     /// Delivers lines again.
