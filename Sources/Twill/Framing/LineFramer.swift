@@ -139,7 +139,7 @@ public struct LineFramer: Framer {
     }
 
     private mutating func collectRest(of input: Span<UInt8>, at position: inout Int) -> FramerStep {
-        guard collected.count + input.count - position <= lengthMax + delimiter.bytes.count - 1 else {
+        guard collected.count + input.count - position - (delimiter.bytes.count - 1) <= lengthMax else {
             return rejectLine(in: input, at: &position, upTo: input.count, next: nil)
         }
         collected.append(input.extracting(position...))

@@ -95,8 +95,8 @@ public struct NetstringFramer: Framer {
         }
         guard case .payload = phase else { return needMore(input) }
         let start = position
+        guard collected.isEmpty, length < input.count - start else { return collect(from: input, at: &position) }
         let end = start + length
-        guard collected.isEmpty, end < input.count else { return collect(from: input, at: &position) }
         guard input[end] == UInt8(ascii: ",") else { return reject(.missingComma, at: end) }
         position = end + 1
         expectLength()

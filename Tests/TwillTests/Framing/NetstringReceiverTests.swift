@@ -28,6 +28,7 @@ struct NetstringReceiverTests {
             Row("N13: one above it", "100000", ["LOSE"]),
             Row("N13: a length that is no machine's number", digits22, ["LOSE"]),
             Row("N13: nor is it where there is no limit", digits22, ["LOSE"], lengthMax: .max),
+            Row("N13: the greatest number, where there is no limit", "\(Int.max):abc", [], lengthMax: .max),
             Row("N13: one above it", "9223372036854775808", ["LOSE"], lengthMax: .max),
             Row("N14: after the first wrong byte nothing", "x1:a,", ["LOSE"]),
             Row("N14b: nor after a wrong last one", "1:ab1:a,", ["LOSE"]),

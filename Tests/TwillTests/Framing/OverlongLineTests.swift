@@ -196,6 +196,13 @@ struct OverlongLineTests {
         #expect(try receiver.hear("\nz;ok;") == ["line(ok)"])
     }
 
+    @Test("a limit of none at all takes any line") func noLimit() throws {
+        for delimiter: LineDelimiter in ["\n", "\r\n", "----", .any] {
+            let end = text(delimiter.bytes.span)
+            try expectAtEveryChunking("\(z12)\(end)", ["line(\(z12))"]) { try ScriptedLines(delimiter: delimiter, lengthMax: .max) }
+        }
+    }
+
     @Test("a limit of 0 takes empty lines") func limitOfZero() throws {
         try expectAtEveryChunking("\r\n\r\nx\r\n", ["line()", "line()", "LOSE"]) {
             let receiver = try ScriptedLines(lengthMax: 0)
