@@ -21,6 +21,8 @@ public struct LineFramer: Framer {
     private enum Phase {
         case line
         case discarding
+        /// The end of a line that is skipped has come; its beginning may still be taken.
+        case discarded
         case rejected(Rejection)
     }
 
@@ -65,17 +67,24 @@ public struct LineFramer: Framer {
         tail = []
     }
 
-    public var unfinishedBytes: [UInt8] { collected }
+    public var unfinishedBytes: [UInt8] {
+        switch phase {
+        case .line, .rejected: collected
+        case .discarding, .discarded: []
+        }
+    }
 
     public mutating func takeUnfinishedBytes() -> [UInt8] {
         // A line that is being skipped has no bytes to give, and is skipped to its end.
-        takeCollected()
+        defer { collected = [] }
+        return unfinishedBytes
     }
 
     public var unfinishedByteCount: Int {
         switch phase {
         case .line, .rejected: collected.count
         case .discarding: max(1, tail.count)
+        case .discarded: 0
         }
     }
 
@@ -93,6 +102,7 @@ public struct LineFramer: Framer {
         switch phase {
         case .line: break
         case .discarding: if !skipRest(of: input, at: &position) { return .needsMore }
+        case .discarded: reset()
         case .rejected(let rejection): return .rejected(rejection)
         }
         let unscanned = max(position, scanned)
@@ -161,6 +171,10 @@ public struct LineFramer: Framer {
         if next == nil {
             phase = .discarding
             keepTail(of: input, from: start, after: collected)
+        } else {
+            phase = .discarded
+            // The delimiter may have begun in what was collected.
+            collected.removeLast(max(0, start - end))
         }
         return .skipped(rejection, start..<max(start, end))
     }
@@ -176,8 +190,7 @@ public struct LineFramer: Framer {
             return false
         }
         position = end.next
-        phase = .line
-        tail = []
+        reset()
         return true
     }
 

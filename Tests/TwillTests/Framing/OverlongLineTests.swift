@@ -171,6 +171,11 @@ struct OverlongLineTests {
         }
     }
 
+    @Test("a discarded line whose delimiter is cut is told without it where its end is known") func cutDelimiter() throws {
+        let receiver = try ScriptedLines(delimiter: "----", overlong: .discard)
+        #expect(try receiver.hear("\(x9)-", "---ok----") == ["exceeded(\(x9))", "line(ok)"])
+    }
+
     @Test("an override that throws for a discarded line closes the connection") func throwingOverride() throws {
         struct Broken: Error {}
         let receiver = try ScriptedLines(overlong: .discard)
