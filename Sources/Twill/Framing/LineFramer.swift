@@ -68,23 +68,21 @@ public struct LineFramer: Framer {
     }
 
     public var unfinishedBytes: [UInt8] {
-        switch phase {
-        case .line, .rejected: collected
-        case .discarding, .discarded: []
-        }
+        // A line that is rejected or skipped has no bytes to give.
+        if case .line = phase { collected } else { [] }
     }
 
     public mutating func takeUnfinishedBytes() -> [UInt8] {
-        // A line that is being skipped has no bytes to give, and is skipped to its end.
+        // No reset: a line that is being skipped is skipped to its end.
         defer { collected = [] }
         return unfinishedBytes
     }
 
     public var unfinishedByteCount: Int {
         switch phase {
-        case .line, .rejected: collected.count
+        case .line: collected.count
         case .discarding: max(1, tail.count)
-        case .discarded: 0
+        case .discarded, .rejected: 0
         }
     }
 

@@ -79,6 +79,8 @@ struct FramerTests {
             var framer = sample.framer
             let events = framer.events(in: chunks)
             for more in ["", "\r\n", "1:a,", "\0\0\0\0"] { #expect(framer.events(in: more) == [events.last]) }
+            #expect(framer.unfinishedByteCount == 0)
+            #expect(framer.unfinishedBytes == [])
             _ = framer.takeUnfinishedBytes()
             #expect(framer.events(in: "\r\n") == [events.last], "taking what is unfinished is no reset")
             framer.reset()
