@@ -190,7 +190,8 @@ open class FrameReceiver: Protocol, Producer {
         var front: [UInt8] = []
         front.append(bytes)
         queue = front + lent.bytes(from: position) + queue
-        bytesRead -= front.count + lent.count - position
+        // Outside of a callback nothing is lent, and the position is one in an input that is gone.
+        bytesRead -= front.count + max(0, lent.count - position)
         position = lent.count
     }
 

@@ -48,9 +48,9 @@ struct Row: Sendable, CustomTestStringConvertible {
 /// left over.
 ///
 /// - Parameter end: called when all of the input was fed.
-func expectAtEveryChunking<Receiver: ScriptedReceiver>(
-    _ input: String, _ expected: [String], sourceLocation: SourceLocation = #_sourceLocation, from make: () throws -> Receiver,
-    atTheEnd end: (Receiver) throws -> Void = { _ in }
+func expectAtEveryChunking(
+    _ input: String, _ expected: [String], sourceLocation: SourceLocation = #_sourceLocation, from make: () throws -> any ScriptedReceiver,
+    atTheEnd end: (any ScriptedReceiver) throws -> Void = { _ in }
 ) throws {
     var first: (rejection: Rejection?, unread: [UInt8])?
     for chunks in everyChunking(of: input) {

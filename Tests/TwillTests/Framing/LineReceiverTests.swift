@@ -145,7 +145,7 @@ struct LineReceiverTests {
         try expectAtEveryChunking("partial", []) {
             try ScriptedLines()
         } atTheEnd: {
-            $0.connectionLost(.done)
+            $0.onLoss()
             #expect($0.script.unreadAtTheEnd == bytes("partial"))
         }
     }

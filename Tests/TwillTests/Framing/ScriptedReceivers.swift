@@ -43,6 +43,11 @@ extension ScriptedReceiver {
     /// How the peer broke the rules, where that closed the connection.
     var rejection: Rejection? { wire.reason == .badInput ? wire.reason?.underlying as? Rejection : nil }
 
+    /// Tells it of its connection's loss, as a reactor does.
+    func onLoss() {
+        try? connectionLost(.lost)
+    }
+
     /// Feeds the chunks; everything heard so far.
     @discardableResult
     func hear(_ chunks: [String]) throws -> [String] {
