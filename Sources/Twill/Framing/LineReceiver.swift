@@ -106,9 +106,15 @@ open class LineReceiver: FrameReceiver {
     }
 
     /// Delivers everything behind the current line to ``rawDataReceived(_:)``, until ``setLineMode(_:)``.
+    ///
+    /// In the middle of a line, the part of it that has arrived comes with the next bytes.
     public final func setRawMode() {
         isRaw = true
+        let collected = framer.takeUnfinishedBytes()
+        // What follows the raw bytes is no rest of a line that is being skipped.
+        framer.reset()
         chooseWay()
+        if !collected.isEmpty { putBack(collected.span) }
     }
 
     /// Delivers lines again.

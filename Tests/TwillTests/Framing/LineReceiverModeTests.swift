@@ -153,6 +153,25 @@ struct LineReceiverModeTests {
         }
     }
 
+    @Test("raw mode in the middle of a line takes its beginning along") func rawInTheMiddleOfALine() throws {
+        let receiver = try ScriptedLines()
+        try receiver.feed("a\r\nhal")
+        receiver.setRawMode()
+        #expect(receiver.unreadBytes == bytes("hal"))
+        #expect(receiver.unfinishedByteCount == 0)
+        #expect(try receiver.hear("f") == ["line(a)", "raw(half)"])
+        try receiver.setLineMode()
+        #expect(try receiver.hear("b\r\n") == ["line(a)", "raw(half)", "line(b)"])
+    }
+
+    @Test("raw mode in the middle of a line that is skipped ends the skipping") func rawWhileSkipping() throws {
+        let receiver = try ScriptedLines(overlong: .discard)
+        receiver.onTooLong = { receiver, _ in receiver.setRawMode() }
+        #expect(try receiver.hear("0123456789012", "raw") == ["exceeded(0123456789012)", "raw(raw)"])
+        try receiver.setLineMode()
+        #expect(try receiver.hear("b\r\n").last == "line(b)")
+    }
+
     @Test("a connection that is lost during a pause leaves what the pause held back") func lostWhilePaused() throws {
         let receiver = try ScriptedLines { receiver, _ in receiver.pauseProducing() }
         try receiver.hear("a\r\nb\r\nha", "lf")
