@@ -76,6 +76,8 @@ public enum FramerStep: Hashable, Sendable {
 
 extension Framer {
     public mutating func takeUnfinishedBytes() -> [UInt8] {
+        // A reset would forget a rejection, behind which nothing is unfinished.
+        guard unfinishedByteCount > 0 else { return [] }
         defer { reset() }
         return unfinishedBytes
     }

@@ -76,8 +76,10 @@ public struct LengthPrefixFramer: Framer {
     public var lengthMax: Int
 
     public var streamOffset = 0
-    /// The bytes of a prefix or of a string whose end is still to come.
-    private var held: [UInt8] = []
+    /// The start of a prefix whose end is still to come.
+    private var prefixBytes = FrameEdge.none
+    /// The start of a string whose end is still to come.
+    private var collected: [UInt8] = []
     private var phase = Phase.prefix
 
     /// Makes a framer; the default limit is Twisted's, 99999 bytes.
@@ -87,26 +89,27 @@ public struct LengthPrefixFramer: Framer {
     }
 
     public mutating func takeCollected() -> [UInt8] {
-        defer { held = [] }
-        return held
+        defer { collected = [] }
+        return collected
     }
 
     public mutating func reset() {
         phase = .prefix
-        held = []
+        prefixBytes = .none
+        collected = []
     }
 
     public var unfinishedBytes: [UInt8] {
-        if case .payload(let length) = phase { prefix.edge(length).bytes + held } else { held }
+        if case .payload(let length) = phase { prefix.edge(length).bytes + collected } else { prefixBytes.bytes }
     }
 
     public var unfinishedByteCount: Int {
-        if case .payload = phase { prefix.byteCount + held.count } else { held.count }
+        if case .payload = phase { prefix.byteCount + collected.count } else { prefixBytes.count }
     }
 
     /// Whether the next byte begins a prefix, so that ``wholeString(in:from:prefix:lengthMax:)`` can be asked.
     var isAtBoundary: Bool {
-        if case .prefix = phase { held.isEmpty } else { false }
+        if case .prefix = phase { prefixBytes.count == 0 } else { false }
     }
 
     public func encode(_ string: Span<UInt8>, into output: inout [UInt8]) {
@@ -158,26 +161,29 @@ public struct LengthPrefixFramer: Framer {
 
     /// The announced length; nil where its last byte is still to come.
     private mutating func takePrefix(in input: Span<UInt8>, at position: inout Int) -> UInt64? {
-        let taken = min(prefix.byteCount - held.count, input.count - position)
-        defer { position += taken }
-        if held.isEmpty, taken == prefix.byteCount, let word = input.word(at: position) {
+        if prefixBytes.count == 0, let word = input.word(at: position) {
+            position += prefix.byteCount
             return prefix.length(in: word)
         }
-        held.append(input.extracting(position..<position + taken))
-        guard held.count == prefix.byteCount, let bytes = FrameEdge(takeCollected()) else { return nil }
-        return prefix.length(in: bytes.word)
+        while prefixBytes.count < prefix.byteCount, position < input.count {
+            prefixBytes.append(input[position])
+            position += 1
+        }
+        guard prefixBytes.count == prefix.byteCount else { return nil }
+        defer { prefixBytes = .none }
+        return prefix.length(in: prefixBytes.word)
     }
 
     private mutating func takePayload(_ length: Int, in input: Span<UInt8>, at position: inout Int) -> FramerStep {
         let start = position
-        let taken = min(length - held.count, input.count - start)
+        let taken = min(length - collected.count, input.count - start)
         position += taken
-        if held.isEmpty, taken == length {
+        if collected.isEmpty, taken == length {
             phase = .prefix
             return .frame(start..<position)
         }
-        held.append(input.extracting(start..<position))
-        guard held.count == length else { return needMore(input) }
+        collected.append(input.extracting(start..<position))
+        guard collected.count == length else { return needMore(input) }
         phase = .prefix
         return .collectedFrame
     }

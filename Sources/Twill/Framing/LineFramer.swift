@@ -20,9 +20,9 @@ public enum OverlongLines: Sendable {
 public struct LineFramer: Framer {
     private enum Phase {
         case line
-        /// A line that was too long has ended; what was collected of it goes with the next call.
-        case skipped
         case discarding
+        /// The end of a line that is skipped has come; its beginning may still be taken.
+        case discarded
         case rejected(Rejection)
     }
 
@@ -68,23 +68,21 @@ public struct LineFramer: Framer {
     }
 
     public var unfinishedBytes: [UInt8] {
-        switch phase {
-        case .line, .rejected: collected
-        case .skipped, .discarding: []
-        }
+        // A line that is rejected or skipped has no bytes to give.
+        if case .line = phase { collected } else { [] }
     }
 
     public mutating func takeUnfinishedBytes() -> [UInt8] {
-        // A line that is being skipped has no bytes to give, and is skipped to its end.
+        // No reset: a line that is being skipped is skipped to its end.
         defer { collected = [] }
         return unfinishedBytes
     }
 
     public var unfinishedByteCount: Int {
         switch phase {
-        case .line, .rejected: collected.count
-        case .skipped: 0
+        case .line: collected.count
         case .discarding: max(1, tail.count)
+        case .discarded, .rejected: 0
         }
     }
 
@@ -101,11 +99,8 @@ public struct LineFramer: Framer {
     public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
         switch phase {
         case .line: break
-        case .skipped:
-            // Whoever was told of the line has had the time to take its beginning.
-            collected = []
-            phase = .line
         case .discarding: if !skipRest(of: input, at: &position) { return .needsMore }
+        case .discarded: reset()
         case .rejected(let rejection): return .rejected(rejection)
         }
         let unscanned = max(position, scanned)
@@ -172,8 +167,14 @@ public struct LineFramer: Framer {
             return .rejected(rejection)
         }
         position = next ?? input.count
-        phase = next == nil ? .discarding : .skipped
-        if next == nil { keepTail(of: input, from: start, after: collected) }
+        if next == nil {
+            phase = .discarding
+            keepTail(of: input, from: start, after: collected)
+        } else {
+            phase = .discarded
+            // The delimiter may have begun in what was collected.
+            collected.removeLast(max(0, start - end))
+        }
         return .skipped(rejection, start..<max(start, end))
     }
 
@@ -188,8 +189,7 @@ public struct LineFramer: Framer {
             return false
         }
         position = end.next
-        phase = .line
-        tail = []
+        reset()
         return true
     }
 

@@ -107,10 +107,12 @@ open class LineReceiver: FrameReceiver {
 
     /// Delivers everything behind the current line to ``rawDataReceived(_:)``, until ``setLineMode(_:)``.
     ///
-    /// Outside of a callback, the beginning of a line that has arrived is raw data too; it comes with the next bytes.
+    /// In the middle of a line, the part of it that has arrived comes with the next bytes.
     public final func setRawMode() {
         let collected = framer.takeUnfinishedBytes()
         isRaw = true
+        // What follows the raw bytes is no rest of a line that is being skipped.
+        framer.reset()
         chooseWay()
         if !collected.isEmpty { putBack(collected.span) }
     }

@@ -68,6 +68,12 @@ public struct FrameEdge: Hashable, Sendable, BitwiseCopyable {
         count += 1
     }
 
+    /// Puts a byte behind the others; there is room for it.
+    mutating func append(_ byte: UInt8) {
+        word |= UInt64(byte) << UInt64(count * 8)
+        count += 1
+    }
+
     /// The byte at a position below `count`.
     @inline(__always)
     subscript(position: Int) -> UInt8 {

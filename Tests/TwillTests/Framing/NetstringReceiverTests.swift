@@ -2,105 +2,103 @@ import Testing
 
 @testable import Twill
 
-/// A receiver whose callback is a closure and which writes down what it hears.
-private final class ScriptedStrings: NetstringReceiver {
-    var heard: [String] = []
-    let onString: (ScriptedStrings, String) throws -> Void
-    let wire = RecordingTransport()
-
-    init(lengthMax: Int = 99_999, onString: @escaping (ScriptedStrings, String) throws -> Void = { _, _ in }) throws {
-        self.onString = onString
-        super.init(lengthMax: lengthMax)
-        try makeConnection(wire)
-        wire.onEvent = { [unowned self] in heard.append($0) }
-    }
-
-    override func stringReceived(_ string: Span<UInt8>) throws {
-        heard.append("str(\(text(string)))")
-        try onString(self, text(string))
-    }
-}
-
-@Suite(.nothingLivesOn) struct NetstringReceiverTests {
+/// Section 3 of the catalogue of cases.
+@Suite("NetstringReceiver", .nothingLivesOn)
+struct NetstringReceiverTests {
     private static let digits22 = String(repeating: "9", count: 22)
 
     @Test(
-        "rows that hold at every chunking",
+        "N11c: rows that hold at every chunking",
         arguments: [
-            ("N01", "0:,", ["str()"]),
-            ("N02", "1:a,", ["str(a)"]),
-            ("N03", "4:1:a,,", ["str(1:a,)"]),
-            ("N05", "0:a,", ["LOSE"]),
-            ("N06", ":aaa,", ["LOSE"]),
-            ("N07", "3aaa,", ["LOSE"]),
-            ("N09", "00:,", ["LOSE"]),
-            ("N09b", "01:a,", ["LOSE"]),
-            ("N09c", "007:abcdefg,", ["LOSE"]),
-            ("N11", "10:0123456789,", ["str(0123456789)"]),
-            ("N15", "1:a,2:bc,0:,", ["str(a)", "str(bc)", "str()"]),
-            ("N17", "1:a,\n1:b,", ["str(a)", "LOSE"]),
-            ("N22", "12\n", ["LOSE"]),
-            ("N26", "1:,,", ["str(,)"]),
-            ("N27", "3:\u{0}\u{FF},,", ["str(\u{0}\u{FF},)"]),
-            ("a sign", "-1:a,", ["LOSE"]),
-            ("a plus", "+1:a,", ["LOSE"]),
-            ("a space", " 1:a,", ["LOSE"]),
-            ("a late space", "1 :a,", ["LOSE"]),
-            ("no comma", "1:ab,", ["LOSE"]),
-            ("a semicolon", "1:a;", ["LOSE"]),
+            Row("N01: an empty string", "0:,", ["str()"]),
+            Row("N02: a string", "1:a,", ["str(a)"]),
+            Row("N03: a string in a string is opaque", "4:1:a,,", ["str(1:a,)"]),
+            Row("N05: no comma behind no bytes", "0:a,", ["LOSE"]),
+            Row("N06: no length", ":aaa,", ["LOSE"]),
+            Row("N07: no colon", "3aaa,", ["LOSE"]),
+            Row("N09: two zeros", "00:,", ["LOSE"]),
+            Row("N09b: a leading zero", "01:a,", ["LOSE"]),
+            Row("N09c: two leading zeros", "007:abcdefg,", ["LOSE"]),
+            Row("N11: a length of two digits", "10:0123456789,", ["str(0123456789)"]),
+            Row("N11b: two bytes", "2:ab,", ["str(ab)"]),
+            Row("N12b: above the limit", "6:abcdef,", ["LOSE"], lengthMax: 5),
+            Row("N12d: above the limit with the second digit", "50", ["LOSE"], lengthMax: 5),
+            Row("N12d: below the limit so far", "5", [], lengthMax: 5),
+            Row("N13: the default limit", "99999", []),
+            Row("N13: one above it", "100000", ["LOSE"]),
+            Row("N13: a length that is no machine's number", digits22, ["LOSE"]),
+            Row("N13: nor is it where there is no limit", digits22, ["LOSE"], lengthMax: .max),
+            Row("N13: the greatest number, where there is no limit", "\(Int.max):abc", [], lengthMax: .max),
+            Row("N13: one above it", "9223372036854775808", ["LOSE"], lengthMax: .max),
+            Row("N14: after the first wrong byte nothing", "x1:a,", ["LOSE"]),
+            Row("N14b: nor after a wrong last one", "1:ab1:a,", ["LOSE"]),
+            Row("N15: one after another", "1:a,2:bc,0:,", ["str(a)", "str(bc)", "str()"]),
+            Row("N17: a line feed between two", "1:a,\n1:b,", ["str(a)", "LOSE"]),
+            Row("N21: exactly the limit", "10:0123456789,", ["str(0123456789)"], lengthMax: 10),
+            Row("N21: one above it", "11", ["LOSE"], lengthMax: 10),
+            Row("N21: a limit of 1", "1:a,0:,2:", ["str(a)", "str()", "LOSE"], lengthMax: 1),
+            Row("N21c: a limit of 0 takes empty strings only", "0:,0:,1", ["str()", "str()", "LOSE"], lengthMax: 0),
+            Row("N22: a line feed for a colon", "12\n", ["LOSE"]),
+            Row("N26: a comma in a string", "1:,,", ["str(,)"]),
+            Row("N27: any byte in a string", "3:\u{0}\u{FF},,", ["str(\u{0}\u{FF},)"]),
+            Row("a minus", "-1:a,", ["LOSE"]),
+            Row("a plus", "+1:a,", ["LOSE"]),
+            Row("a space", " 1:a,", ["LOSE"]),
+            Row("a late space", "1 :a,", ["LOSE"]),
+            Row("a hexadecimal digit", "A:0123456789,", ["LOSE"]),
+            Row("no comma", "1:ab,", ["LOSE"]),
+            Row("a semicolon", "1:a;", ["LOSE"]),
         ])
-    func atEveryChunking(_ row: String, _ input: String, _ expected: [String]) throws {
-        for chunks in everyChunking(of: input) {
-            let receiver = try ScriptedStrings()
-            for chunk in chunks { try receiver.feed(chunk) }
-            #expect(receiver.heard == expected, "\(row) in \(chunks.count) chunks")
+    func atEveryChunking(_ row: Row) throws {
+        try expectAtEveryChunking(row.input, row.expected) {
+            try ScriptedNetstrings(lengthMax: row.lengthMax)
+        } atTheEnd: {
+            #expect(($0.rejection != nil) == (row.expected.last == "LOSE"))
         }
     }
 
-    @Test("N09b, N11b: a string is delivered when its comma comes") func waitsForTheComma() throws {
-        let receiver = try ScriptedStrings()
-        for chunk in ["2", ":", "a", "b"] { try receiver.feed(chunk) }
-        #expect(receiver.heard == [])
-        try receiver.feed(",")
-        #expect(receiver.heard == ["str(ab)"])
+    @Test("N09b: one zero waits, the next digit is too many") func zeroWaits() throws {
+        let receiver = try ScriptedNetstrings()
+        #expect(try receiver.hear("0") == [])
+        #expect(try receiver.hear("1") == ["LOSE"])
+        #expect(try receiver.hear(":a,") == ["LOSE"])
+        #expect(receiver.rejection == Rejection(.badNetstringLength, offset: 1))
     }
 
-    @Test(
-        "N12b, N12d, N13, N21, N21c: the limit is checked on the length alone, digit by digit",
-        arguments: [
-            (5, "6", ["LOSE"]), (5, "50", ["LOSE"]), (5, "5", []), (99_999, "99999", []), (99_999, "100000", ["LOSE"]),
-            (99_999, digits22, ["LOSE"]), (Int.max, digits22, ["LOSE"]), (10, "10:0123456789,", ["str(0123456789)"]), (10, "11", ["LOSE"]),
-            (1, "1:a,0:,", ["str(a)", "str()"]), (1, "2:", ["LOSE"]), (0, "0:,", ["str()"]), (0, "1", ["LOSE"]),
-        ])
-    func limit(_ lengthMax: Int, _ input: String, _ expected: [String]) throws {
-        for chunks in everyChunking(of: input) {
-            let receiver = try ScriptedStrings(lengthMax: lengthMax)
-            for chunk in chunks { try receiver.feed(chunk) }
-            #expect(receiver.heard == expected)
-            if expected == ["LOSE"] { #expect(receiver.wire.reason == .badInput) }
+    @Test("N11, N11b: a string is delivered when its comma comes") func waitsForTheComma() throws {
+        for chunks in [["2", ":", "a", "b"], ["1", "0:01234", "56789"]] {
+            let receiver = try ScriptedNetstrings()
+            #expect(try receiver.hear(chunks) == [])
+            #expect(try receiver.hear(",").count == 1)
         }
+    }
+
+    @Test("N12d: the digit that passes the limit is the one") func digitByDigit() throws {
+        let receiver = try ScriptedNetstrings(lengthMax: 5)
+        #expect(try receiver.hear("5") == [])
+        #expect(try receiver.hear("0") == ["LOSE"])
+        #expect(receiver.rejection == Rejection(.stringTooLong(lengthMax: 5), offset: 1))
     }
 
     @Test("N14, N14b: after the first wrong byte nothing is delivered and nothing is kept") func neverRecovers() throws {
-        let receiver = try ScriptedStrings()
-        for chunk in ["x", "1:a,"] { try receiver.feed(chunk) }
-        #expect(receiver.heard == ["LOSE"])
+        let receiver = try ScriptedNetstrings()
+        #expect(try receiver.hear("x", "1:a,") == ["LOSE"])
         #expect(receiver.unreadBytes == [])
-        #expect((receiver.wire.reason?.underlying as? Rejection)?.reason == .badNetstringLength)
-        let other = try ScriptedStrings()
-        for chunk in ["1:ab", "1:a,"] { try other.feed(chunk) }
-        #expect(other.heard == ["LOSE"])
-        #expect((other.wire.reason?.underlying as? Rejection)?.reason == .missingComma)
+        #expect(receiver.rejection == Rejection(.badNetstringLength, offset: 0))
+        let other = try ScriptedNetstrings()
+        #expect(try other.hear("1:ab", "1:a,") == ["LOSE"])
+        #expect(other.unreadBytes == [])
+        #expect(other.rejection == Rejection(.missingComma, offset: 3))
     }
 
     @Test("N16: nothing is delivered after loseConnection") func nothingAfterLosing() throws {
-        let receiver = try ScriptedStrings { receiver, _ in receiver.transport.loseConnection() }
-        for chunk in ["1:a,1:b,1:c,", "1:d,"] { try receiver.feed(chunk) }
-        #expect(receiver.heard == ["str(a)", "LOSE"])
+        try expectAtEveryChunking("1:a,1:b,1:c,1:d,", ["str(a)", "LOSE"]) {
+            try ScriptedNetstrings { receiver, _ in receiver.transport.loseConnection() }
+        }
     }
 
-    @Test("N18: sendString makes one write") func sendStringWritesOnce() throws {
-        let receiver = try ScriptedStrings(lengthMax: 3)
+    @Test("N18: sendString makes one write, whatever the limit") func sendStringWritesOnce() throws {
+        let receiver = try ScriptedNetstrings(lengthMax: 3)
         receiver.sendString("hello")
         receiver.sendString("")
         receiver.sendString(bytes("0123456789"))
@@ -109,23 +107,18 @@ private final class ScriptedStrings: NetstringReceiver {
 
     @Test("N19: a throwing callback ends the delivery for good") func throwingCallback() throws {
         struct Broken: Error {}
-        let receiver = try ScriptedStrings { _, string in if string == "b" { throw Broken() } }
+        let receiver = try ScriptedNetstrings { _, string in if string == "b" { throw Broken() } }
         #expect(throws: Broken.self) { try receiver.feed("1:a,1:b,1:c,") }
         try receiver.feed("1:d,")
         #expect(receiver.heard == ["str(a)", "str(b)"])
     }
 
     @Test("N20: data received inside a callback goes to the end") func reentrantData() throws {
-        let receiver = try ScriptedStrings { receiver, string in if string == "a" { try receiver.feed(",1:n,") } }
-        try receiver.feed("1:a,1:b,1:c")
-        #expect(receiver.heard == ["str(a)", "str(b)", "str(c)", "str(n)"])
-    }
-
-    @Test("a pause holds back the batch until it is resumed") func pausedBatch() throws {
-        let receiver = try ScriptedStrings { receiver, string in if string == "p" { receiver.pauseProducing() } }
-        for chunk in ["1:a,1:p,1:b,1", ":c,"] { try receiver.feed(chunk) }
-        #expect(receiver.heard == ["str(a)", "str(p)", "pause"])
-        try receiver.resumeProducing()
-        #expect(receiver.heard == ["str(a)", "str(p)", "pause", "resume", "str(b)", "str(c)"])
+        let receiver = try ScriptedNetstrings { receiver, string in if string == "a" { try receiver.feed(",1:n,") } }
+        #expect(try receiver.hear("1:a,1:b,1:c") == ["str(a)", "str(b)", "str(c)", "str(n)"])
+        // Where that is in the middle of a string, it is the peer who is told.
+        let other = try ScriptedNetstrings { receiver, string in if string == "a" { try receiver.feed("1:n,") } }
+        #expect(try other.hear("1:a,1:b,1:c", ",") == ["str(a)", "str(b)", "LOSE"])
+        #expect(other.rejection == Rejection(.missingComma, offset: 11))
     }
 }

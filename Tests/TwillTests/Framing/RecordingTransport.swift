@@ -55,23 +55,3 @@ func bytes(_ text: String) -> [UInt8] {
 func edge(_ text: String) -> FrameEdge {
     FrameEdge(bytes(text)) ?? .none
 }
-
-/// Every way of cutting the same bytes that framers are tried with: whole, in pieces of one to nine bytes.
-func everyChunking(of input: String) -> [[String]] {
-    let all = bytes(input)
-    return [[input]]
-        + (1...9).map { size in
-            stride(from: 0, to: all.count, by: size).map { start in
-                text(Array(all[start..<min(start + size, all.count)]).span)
-            }
-        }
-}
-
-extension Twill::Protocol {
-    /// Delivers a chunk as a reactor does: lent from the middle of a larger buffer.
-    func feed(_ chunk: String) throws {
-        let buffer = bytes("\r\n5:" + chunk + "\r\n,")
-        let span = buffer.span
-        try dataReceived(span.extracting(4..<span.count - 3))
-    }
-}
