@@ -30,6 +30,15 @@ func systemSend(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, _ flags: CI
     unsafe send(descriptor, bytes.baseAddress, bytes.count, flags)
 }
 
+func systemPoll(_ descriptors: UnsafeMutablePointer<pollfd>, _ count: Int, _ timeout: CInt) -> CInt {
+    unsafe poll(descriptors, nfds_t(count), timeout)
+}
+
+/// Opens a file to be locked, which is made if it is not there; never through a link.
+func systemCreate(_ path: String) -> CInt {
+    unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+}
+
 func systemOpen(_ path: String, _ flags: CInt) -> CInt {
     unsafe open(path, flags)
 }
