@@ -10,6 +10,21 @@ extension LibeventReactor {
         try serve(ListeningSocket(binding), factory)
     }
 
+    @discardableResult
+    public func adoptStreamPort(_ descriptor: CInt, factory: Factory) throws -> any ListeningPort {
+        try serve(ListeningSocket(adopting: descriptor), factory)
+    }
+
+    public func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws {
+        let socket = try Socket(adopting: descriptor)
+        let peer = socket.peerAddress
+        guard let handler = try factory.protocolForConnection(from: peer) else { return socket.close() }
+        outgoing.count { $0.connected += 1 }
+        let transport = SocketTransport(
+            loop: self, socket: socket, peer: peer, settings: SocketTransport.Settings(TransportOptions(), counters: outgoing))
+        try serve(transport, handler)
+    }
+
     private func serve(_ socket: ListeningSocket, _ factory: Factory) throws -> SocketListener {
         let listener = try SocketListener(loop: self, socket, factory: factory)
         listeners.append(listener)
@@ -78,7 +93,9 @@ extension LibeventReactor {
         do {
             if let handler = try connector.buildProtocol(transport.peer, transport: transport) {
                 try serve(transport, handler)
+                connector.connectionMade()
             } else {
+                connector.connectionMade()
                 transport.socket.close()
                 later { connector.connectionLost(.done) }
             }

@@ -80,6 +80,22 @@ extension ListeningSocket {
     }
 }
 
+// Adopted.
+extension ListeningSocket {
+    /// Takes over a socket that somebody else has opened.
+    init(adopting descriptor: CInt) throws(ListenError) {
+        let socket = Socket(descriptor: descriptor)
+        do throws(SystemError) {
+            guard try socket.get(SOL_SOCKET, SO_ACCEPTCONN) != 0 else { throw SystemError(call: "accept", errno: EINVAL) }
+            try socket.becomeOwn()
+        } catch {
+            throw ListenError.notAListener.on("fd:\(descriptor)", because: error)
+        }
+        self.socket = socket
+        address = socket.localAddress
+    }
+}
+
 // UNIX.
 extension ListeningSocket {
     /// Opens a UNIX socket.

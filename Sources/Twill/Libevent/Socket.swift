@@ -27,6 +27,32 @@ struct Socket {
         return Socket(descriptor: descriptor)
     }
 
+    /// A connected socket that somebody else has made.
+    init(adopting descriptor: CInt) throws(SystemError) {
+        self.descriptor = descriptor
+        let failed = unsafe Address.filled { unsafe getpeername(descriptor, $0, $1) }.result != 0
+        if failed { throw SystemError(call: "getpeername") }
+        try becomeOwn()
+    }
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    /// Gives a socket of somebody else's the flags that those made here have.
+    func becomeOwn() throws(SystemError) {
+        guard systemMakeOwn(descriptor) else { throw SystemError(call: "fcntl") }
+        // Elsewhere there is a flag for each send.
+        #if canImport(Darwin)
+        try set(SOL_SOCKET, SO_NOSIGPIPE, to: 1)
+        #endif
+    }
+
+    /// The address of the other end (`getpeername`).
+    var peerAddress: Address {
+        unsafe Address.filled { unsafe getpeername(descriptor, $0, $1) }.address
+    }
+
     /// Closes the descriptor. Its events must be gone from the loop by then.
     func close() {
         systemClose(descriptor)
@@ -142,6 +168,13 @@ struct Socket {
         _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unacknowledged)
         #endif
         return unread > 0 || unacknowledged > 0
+    }
+
+    func get(_ level: CInt, _ option: CInt) throws(SystemError) -> CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        guard unsafe getsockopt(descriptor, level, option, &value, &length) == 0 else { throw SystemError(call: "getsockopt") }
+        return value
     }
 
     func set(_ level: CInt, _ option: CInt, to value: CInt) throws(SystemError) {

@@ -101,6 +101,25 @@ public protocol Reactor: AnyObject {
     @discardableResult
     func connectUNIX(to target: UNIXTarget, factory: ClientFactory) throws -> Connector
 
+    /// Listens on a socket that somebody else has opened, and serves each connection with a protocol of the factory.
+    ///
+    /// The descriptor belongs to the reactor from now on, which closes it with the port.
+    ///
+    /// - Throws: ``ListenError/notAListener`` where it is no listening stream socket; it stays yours then. What `startFactory` threw.
+    ///
+    /// Twisted: `IReactorSocket.adoptStreamPort`, which duplicates the descriptor.
+    @discardableResult
+    func adoptStreamPort(_ descriptor: CInt, factory: Factory) throws -> any ListeningPort
+
+    /// Serves a connection that somebody else has made with a protocol of the factory, whose `connectionMade` is called now.
+    ///
+    /// The descriptor belongs to the reactor from now on; where the factory refuses, it is closed.
+    ///
+    /// - Throws: ``SystemError`` where it is no connected stream socket; it stays yours then. What `buildProtocol` threw.
+    ///
+    /// Twisted: `IReactorSocket.adoptStreamConnection`, which duplicates the descriptor.
+    func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws
+
     /// Watches a descriptor of your own, and calls back on each turn on which it is ready.
     ///
     /// The descriptor stays yours: cancel the watch before you close it. Twisted: `addReader`, `addWriter`.

@@ -6,7 +6,7 @@
 /// Twisted: `CannotListenError`.
 public struct ListenError: Error, Sendable {
     private enum Kind: UInt8 {
-        case addressInUse, addressNotAvailable, permissionDenied, badAddress, badPath, notASocket, missingFolder, failed
+        case addressInUse, addressNotAvailable, permissionDenied, badAddress, badPath, notASocket, missingFolder, notAListener, failed
     }
 
     private let kind: Kind
@@ -40,6 +40,8 @@ public struct ListenError: Error, Sendable {
     public static let notASocket = ListenError(.notASocket)
     /// The folder of the UNIX socket does not exist.
     public static let missingFolder = ListenError(.missingFolder)
+    /// The descriptor that was handed down is no listening stream socket.
+    public static let notAListener = ListenError(.notAListener)
     /// Anything else; ``underlying`` says what.
     public static let failed = ListenError(.failed)
 
@@ -70,6 +72,7 @@ extension ListenError: CustomStringConvertible {
                 "a UNIX socket's path has 1 to \(Address.pathBytesMax) bytes, not \(address.utf8.count); names that begin with @ need Linux"
             case .notASocket: "a file that is no socket is there, and stays; remove it or choose another path"
             case .missingFolder: "there is no such folder; make it or choose another path"
+            case .notAListener: "the descriptor is no listening stream socket; is it open, and was listen called on it?"
             case .failed: underlying?.description ?? "the socket could not be opened"
             }
         return "Couldn't listen on \(address): \(cause)"

@@ -68,6 +68,8 @@ final class VirtualReactor: Reactor {
     func removeSystemEventTrigger(_ trigger: SystemEventTrigger) -> Bool { unavailable() }
     func fireSystemEvent(_ event: SystemEvent) { unavailable() }
     func listenTCP(on binding: TCPBinding, factory: Factory) -> any ListeningPort { unavailable() }
+    func adoptStreamPort(_ descriptor: CInt, factory: Factory) -> any ListeningPort { unavailable() }
+    func adoptStreamConnection(_ descriptor: CInt, factory: Factory) { unavailable() }
     func listenUNIX(on binding: UNIXBinding, factory: Factory) -> any ListeningPort { unavailable() }
     func connectUNIX(to target: UNIXTarget, factory: ClientFactory) -> Connector { unavailable() }
     func connectTCP(to target: TCPTarget, factory: ClientFactory) -> Connector { unavailable() }
