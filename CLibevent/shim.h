@@ -21,6 +21,10 @@
 #error "Twill needs libevent 2.1.12 or newer: install libevent-dev (apt) or libevent (brew)"
 #endif
 
+#ifndef __linux__
+#include <unistd.h>
+#endif
+
 #ifdef __linux__
 #include <sys/eventfd.h>
 
@@ -57,6 +61,25 @@ static inline int twill_stream_socket(int family) {
         setsockopt(descriptor, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof(yes));
     }
     return descriptor;
+#endif
+}
+
+// Who is at the other end of a UNIX socket: 0, or -1 with errno. The process is 0 where the system does not tell.
+static inline int twill_peer_credentials(int descriptor, int *process, unsigned *user, unsigned *group) {
+#ifdef __linux__
+    // What <sys/socket.h> calls struct ucred, under _GNU_SOURCE only.
+    struct { int process; unsigned user; unsigned group; } peer;
+    socklen_t length = sizeof(peer);
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    // For any other kind of socket the system answers with nobody.
+    if (peer.process == 0 && peer.user == (unsigned)-1) return -1;
+    *process = peer.process;
+    *user = peer.user;
+    *group = peer.group;
+    return 0;
+#else
+    *process = 0;
+    return getpeereid(descriptor, user, group);
 #endif
 }
 

@@ -2,7 +2,31 @@
 extension LibeventReactor {
     @discardableResult
     public func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort {
-        let listener = try SocketListener(loop: self, binding: binding, factory: factory)
+        try serve(ListeningSocket(binding), factory)
+    }
+
+    @discardableResult
+    public func listenUNIX(on binding: UNIXBinding, factory: Factory) throws -> any ListeningPort {
+        try serve(ListeningSocket(binding), factory)
+    }
+
+    @discardableResult
+    public func adoptStreamPort(_ descriptor: CInt, factory: Factory) throws -> any ListeningPort {
+        try serve(ListeningSocket(adopting: descriptor), factory)
+    }
+
+    public func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws {
+        let socket = try Socket(adopting: descriptor)
+        let peer = socket.peerAddress
+        guard let handler = try factory.protocolForConnection(from: peer) else { return socket.close() }
+        outgoing.count { $0.connected += 1 }
+        let transport = SocketTransport(
+            loop: self, socket: socket, peer: peer, settings: SocketTransport.Settings(TransportOptions(), counters: outgoing))
+        try serve(transport, handler)
+    }
+
+    private func serve(_ socket: ListeningSocket, _ factory: Factory) throws -> SocketListener {
+        let listener = try SocketListener(loop: self, socket, factory: factory)
         listeners.append(listener)
         retireClosedPorts()
         portSettings.append(listener.settings)
@@ -11,6 +35,15 @@ extension LibeventReactor {
 
     @discardableResult
     public func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector {
+        try connect(to: DialTarget(target), factory)
+    }
+
+    @discardableResult
+    public func connectUNIX(to target: UNIXTarget, factory: ClientFactory) throws -> Connector {
+        try connect(to: DialTarget(target), factory)
+    }
+
+    private func connect(to target: DialTarget, _ factory: ClientFactory) throws -> Connector {
         let connector = Connector(reactor: self, destination: target.description, factory: factory) { [unowned self] connector in
             // The connector, which is being asked, keeps the reactor.
             let dialer = SocketDialer(loop: self, target: target, connector: connector)
@@ -60,7 +93,9 @@ extension LibeventReactor {
         do {
             if let handler = try connector.buildProtocol(transport.peer, transport: transport) {
                 try serve(transport, handler)
+                connector.connectionMade()
             } else {
+                connector.connectionMade()
                 transport.socket.close()
                 later { connector.connectionLost(.done) }
             }

@@ -6,20 +6,10 @@ import Musl
 import Darwin
 #endif
 
-/// A host name that could not be looked up.
-public struct ResolveError: Error, CustomStringConvertible, Sendable {
-    /// The name that was looked up.
-    public let name: String
-    /// The resolver's own words.
-    public let message: String
-
-    public var description: String { "looking up \(name): \(message)" }
-}
-
 /// Looks names up with the system's resolver, so that its configuration, its hosts file and its caches count.
 enum NameResolver {
-    /// The addresses of a name, in the order in which the system would try them. Blocks, so it runs on the thread pool.
-    static func addresses(of name: String, port: UInt16) throws(ResolveError) -> [Address] {
+    /// The addresses of a name, in the order in which the system would try them. Blocks, so it runs on a thread of its own.
+    static func addresses(of name: String) throws(ResolveError) -> [Address] {
         var hints = unsafe addrinfo()
         #if canImport(Darwin) || canImport(Musl)
         unsafe hints.ai_socktype = SOCK_STREAM
@@ -36,7 +26,7 @@ enum NameResolver {
         var addresses: [Address] = []
         var next = unsafe list
         while let entry = unsafe next {
-            if let address = unsafe Address(entry.pointee, port: port) { addresses.append(address) }
+            if let address = unsafe Address(entry.pointee) { addresses.append(address) }
             unsafe next = entry.pointee.ai_next
         }
         guard !addresses.isEmpty else { throw ResolveError(name: name, message: "it has no IP address") }
@@ -45,23 +35,15 @@ enum NameResolver {
 }
 
 extension Address {
-    /// One answer of the resolver, with a port; nil for a family other than IP.
-    fileprivate init?(_ info: addrinfo, port: UInt16) {
+    /// One answer of the resolver; nil for a family other than IP.
+    fileprivate init?(_ info: addrinfo) {
         guard let raw = unsafe info.ai_addr else { return nil }
         var storage = sockaddr_storage()
         let length = min(Int(unsafe info.ai_addrlen), MemoryLayout<sockaddr_storage>.size)
         unsafe withUnsafeMutableBytes(of: &storage) {
             unsafe $0.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: length))
         }
-        switch Address(storage) {
-        case .ipv4(var address):
-            address.port = port
-            self = .ipv4(address)
-        case .ipv6(var address):
-            address.port = port
-            self = .ipv6(address)
-        case .unix, .unknown:
-            return nil
-        }
+        self.init(storage)
+        guard port != nil else { return nil }
     }
 }

@@ -16,10 +16,41 @@ struct Socket {
 
     /// A new stream socket of an address's family.
     static func stream(for address: Address) throws(SystemError) -> Socket {
-        let family = if case .ipv6 = address { AF_INET6 } else { AF_INET }
+        let family =
+            switch address {
+            case .ipv6: AF_INET6
+            case .unix: AF_UNIX
+            case .ipv4, .unknown: AF_INET
+            }
         let descriptor = twill_stream_socket(family)
         guard descriptor >= 0 else { throw SystemError(call: "socket") }
         return Socket(descriptor: descriptor)
+    }
+
+    /// A connected socket that somebody else has made.
+    init(adopting descriptor: CInt) throws(SystemError) {
+        self.descriptor = descriptor
+        let failed = unsafe Address.filled { unsafe getpeername(descriptor, $0, $1) }.result != 0
+        if failed { throw SystemError(call: "getpeername") }
+        try becomeOwn()
+    }
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    /// Gives a socket of somebody else's the flags that those made here have.
+    func becomeOwn() throws(SystemError) {
+        guard systemMakeOwn(descriptor) else { throw SystemError(call: "fcntl") }
+        // Elsewhere there is a flag for each send.
+        #if canImport(Darwin)
+        try set(SOL_SOCKET, SO_NOSIGPIPE, to: 1)
+        #endif
+    }
+
+    /// The address of the other end (`getpeername`).
+    var peerAddress: Address {
+        unsafe Address.filled { unsafe getpeername(descriptor, $0, $1) }.address
     }
 
     /// Closes the descriptor. Its events must be gone from the loop by then.
@@ -59,6 +90,13 @@ struct Socket {
         unsafe Address.filled { unsafe getsockname(descriptor, $0, $1) }.address
     }
 
+    /// Who is at the other end of a UNIX socket; nil for any other.
+    var peerCredentials: PeerCredentials? {
+        var (process, user, group): (CInt, UInt32, UInt32) = (0, 0, 0)
+        guard unsafe twill_peer_credentials(descriptor, &process, &user, &group) == 0 else { return nil }
+        return PeerCredentials(processID: process > 0 ? process : nil, userID: user, groupID: group)
+    }
+
     /// The error that waits for the next call, the outcome of a connect in the background too, or 0 (`SO_ERROR`).
     var pendingError: CInt {
         var value: CInt = 0
@@ -78,13 +116,20 @@ struct Socket {
     func peekAtEnd(expectsInput: Bool) -> End {
         let error = pendingError
         if error != 0 { return .broken(SystemError(call: "recv", errno: error)) }
-        guard expectsInput else { return .open }
+        guard expectsInput else { return hasHungUp ? .broken(SystemError(call: "send", errno: EPIPE)) : .open }
         var byte: UInt8 = 0
+        // One byte of this frame's own is written, at most.
         let count = unsafe recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
         if count > 0 { return .open }
         if count == 0 { return .closed }
         let failure = SystemError(call: "recv")
         return SystemError.isTransient(failure.errno) ? .open : .broken(failure)
+    }
+
+    /// Whether neither direction works any more: a UNIX socket whose peer is gone says so and nothing else.
+    private var hasHungUp: Bool {
+        var poll = pollfd(fd: descriptor, events: 0, revents: 0)
+        return unsafe systemPoll(&poll, 1, 0) == 1 && poll.revents & Int16(POLLHUP) != 0
     }
 
     /// Receives into a buffer; the number of bytes, 0 at the end of the stream, -1 with errno.
@@ -123,6 +168,13 @@ struct Socket {
         _ = unsafe ioctl(descriptor, UInt(TIOCOUTQ), &unacknowledged)
         #endif
         return unread > 0 || unacknowledged > 0
+    }
+
+    func get(_ level: CInt, _ option: CInt) throws(SystemError) -> CInt {
+        var value: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        guard unsafe getsockopt(descriptor, level, option, &value, &length) == 0 else { throw SystemError(call: "getsockopt") }
+        return value
     }
 
     func set(_ level: CInt, _ option: CInt, to value: CInt) throws(SystemError) {

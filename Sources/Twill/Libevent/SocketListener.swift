@@ -24,11 +24,10 @@ final class SocketListener: ListeningPort {
     #if DEBUG
     private let liveCount = LiveCount(.ports)
     #endif
-    let address: Address
     private(set) var isListening = true
     private(set) var isPaused = false
     private let loop: LibeventReactor
-    private let socket: Socket
+    private let opened: ListeningSocket
     private let factory: Factory
     let settings: SocketTransport.Settings
     private let connectionsMax: Int
@@ -42,18 +41,17 @@ final class SocketListener: ListeningPort {
     /// A descriptor of no use but to be closed when no other is left.
     private var reserve: CInt = -1
 
-    init(loop: LibeventReactor, binding: TCPBinding, factory: Factory) throws {
-        let (socket, address) = try Self.open(binding)
+    /// Serves an open socket, which is closed if this throws.
+    init(loop: LibeventReactor, _ opened: ListeningSocket, factory: Factory) throws {
         self.loop = loop
-        self.socket = socket
-        self.address = address
+        self.opened = opened
         self.factory = factory
-        settings = SocketTransport.Settings(binding.options)
-        connectionsMax = max(1, binding.connectionsMax ?? .max)
-        acceptsPerTurn = max(1, binding.acceptsPerTurn)
+        settings = SocketTransport.Settings(opened.options)
+        connectionsMax = max(1, opened.connectionsMax ?? .max)
+        acceptsPerTurn = max(1, opened.acceptsPerTurn)
         do {
             let event = unsafe try Event(
-                base: loop.base, descriptor: socket.descriptor, interest: [.read, .persist],
+                base: loop.base, descriptor: opened.socket.descriptor, interest: [.read, .persist],
                 callback: { _, _, context in
                     guard let context = unsafe context else { return }
                     // The reactor's list of ports keeps the listener for as long as its event is in the loop.
@@ -64,12 +62,16 @@ final class SocketListener: ListeningPort {
             try factory.doStart(logger: loop.logger)
             self.event = consume event
         } catch {
-            socket.close()
+            opened.close()
             throw error
         }
         isAccepting = true
         takeReserve()
     }
+
+    var address: Address { opened.address }
+
+    private var socket: Socket { opened.socket }
 
     var statistics: ConnectionStatistics { settings.counters.current }
 
@@ -93,7 +95,7 @@ final class SocketListener: ListeningPort {
         rest = nil
         if reserve >= 0 { Socket(descriptor: reserve).close() }
         reserve = -1
-        socket.close()
+        opened.close()
         loop.forget(self)
         loop.later { [loop, factory] in
             do {
@@ -101,53 +103,6 @@ final class SocketListener: ListeningPort {
             } catch {
                 loop.logger.error("\(factory.logPrefix).stopFactory threw: \(error)")
             }
-        }
-    }
-
-    /// A bound and listening socket, and where it is.
-    private static func open(_ binding: TCPBinding) throws(ListenError) -> (Socket, Address) {
-        guard let port = UInt16(exactly: binding.port) else {
-            throw ListenError.badAddress.on("\(binding.interface):\(binding.port)")
-        }
-        if !binding.interface.isEmpty {
-            guard let address = Address(host: binding.interface, port: port) else {
-                throw ListenError.badAddress.on("\(binding.interface):\(binding.port)")
-            }
-            return try open(binding, at: address)
-        }
-        do {
-            return try open(binding, at: .ipv6(IPv6Address(high: 0, low: 0, port: port)))
-        } catch {
-            // A machine without IPv6 says so in one of two ways.
-            guard let number = error.underlying?.errno, number == EAFNOSUPPORT || number == EADDRNOTAVAIL else { throw error }
-            return try open(binding, at: .ipv4(IPv4Address(bits: 0, port: port)))
-        }
-    }
-
-    private static func open(_ binding: TCPBinding, at address: Address) throws(ListenError) -> (Socket, Address) {
-        do throws(SystemError) {
-            let socket = try Socket.stream(for: address)
-            do throws(SystemError) {
-                try socket.set(SOL_SOCKET, SO_REUSEADDR, to: 1)
-                if binding.reusePort { try socket.set(SOL_SOCKET, SO_REUSEPORT, to: 1) }
-                if case .ipv6 = address { try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, to: 0) }
-                try socket.apply(binding.options)
-                try socket.bind(to: address)
-                try socket.listen(backlog: max(1, binding.backlog))
-            } catch {
-                socket.close()
-                throw error
-            }
-            return (socket, socket.localAddress)
-        } catch {
-            let kind: ListenError =
-                switch error.errno {
-                case EADDRINUSE: .addressInUse
-                case EADDRNOTAVAIL: .addressNotAvailable
-                case EACCES, EPERM: .permissionDenied
-                default: .failed
-                }
-            throw kind.on(address.description, because: error)
         }
     }
 
@@ -177,7 +132,7 @@ final class SocketListener: ListeningPort {
     }
 
     private func serve(_ accepted: Socket, _ peer: Address) {
-        accepted.applyToAccepted(settings.options)
+        accepted.applyToAccepted(settings.options, from: peer)
         settings.counters.count { $0.accepted += 1 }
         do {
             guard let handler = try factory.protocolForConnection(from: peer) else { return refuse(accepted) }

@@ -94,6 +94,8 @@ final class SocketTransport: Transport {
 
     override var host: Address { loop.keeps(self) ? socket.localAddress : .unknown }
 
+    override var peerCredentials: PeerCredentials? { loop.keeps(self) ? socket.peerCredentials : nil }
+
     override var bufferedByteCount: Int { unsent?.count ?? 0 }
 
     /// Lends the transport behind a libevent callback's context.

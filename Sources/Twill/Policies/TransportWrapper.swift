@@ -156,6 +156,8 @@ open class TransportWrapper: Transport {
 
     open override var peer: Address { inner.peer }
 
+    open override var peerCredentials: PeerCredentials? { inner.peerCredentials }
+
     open override var bufferedByteCount: Int { inner.bufferedByteCount }
 
     open override var reactor: any Reactor { inner.reactor }

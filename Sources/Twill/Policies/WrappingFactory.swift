@@ -49,6 +49,10 @@ open class WrappingFactory: ClientFactory {
         try (wrapped as? ClientFactory)?.startedConnecting(connector)
     }
 
+    open override func connectionMade(_ connector: Connector) throws {
+        try (wrapped as? ClientFactory)?.connectionMade(connector)
+    }
+
     open override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) throws {
         try (wrapped as? ClientFactory)?.clientConnectionFailed(connector, reason)
     }

@@ -21,6 +21,9 @@ open class ClientFactory: Factory {
     /// Called when an attempt failed; no protocol was made, or `buildProtocol` threw.
     open func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) throws {}
 
+    /// Called when a connection is made, after the protocol's own `connectionMade`; also where `buildProtocol` has refused it. Twisted has no such thing.
+    open func connectionMade(_ connector: Connector) throws {}
+
     /// Called after the protocol's own `connectionLost`.
     open func clientConnectionLost(_ connector: Connector, _ reason: ConnectionLost) throws {}
 }

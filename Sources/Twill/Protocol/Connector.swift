@@ -94,6 +94,11 @@ public final class Connector {
         return try factory.protocolForConnection(from: address)
     }
 
+    /// The protocol was told that it is connected, or there is none.
+    package func connectionMade() {
+        report("connectionMade") { try factory.connectionMade(self) }
+    }
+
     /// The attempt ended without a connection.
     package func connectionFailed(_ reason: ConnectError) {
         end()

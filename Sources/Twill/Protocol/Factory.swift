@@ -90,7 +90,8 @@ open class Factory {
     /// The protocol for one connection, bound to this factory.
     package final func protocolForConnection(from address: Address) throws -> Protocol? {
         let made = try buildProtocol(address)
-        made?.factory = self
+        // A factory that has another one make its protocols is not their own.
+        if made?.factory == nil { made?.factory = self }
         return made
     }
 }

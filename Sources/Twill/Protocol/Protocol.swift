@@ -88,7 +88,7 @@ open class Protocol {
     public final func handOver(to next: Protocol, unread: [UInt8]) throws {
         guard let transport = currentTransport, transport.state != .disconnected else { return }
         setTimeout(nil)
-        next.factory = factory
+        if next.factory == nil { next.factory = factory }
         transport.replaceProtocol(self, by: next)
         try next.makeConnection(transport)
         if !unread.isEmpty, transport.state == .connected { try next.dataReceived(unread.span) }

@@ -16,7 +16,7 @@ public import Logging
 /// - An error that a call throws is logged; the loop goes on.
 /// - There is no global reactor. Several may run in one process, each on its own thread; one may be run, stopped, and run again.
 ///
-/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorThreads`.
+/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorUNIX`, `IReactorThreads`.
 public protocol Reactor: AnyObject {
     /// The way in from other threads.
     var handle: ReactorHandle { get }
@@ -30,7 +30,10 @@ public protocol Reactor: AnyObject {
     /// Whether the loop runs: from the startup event to the end of the shutdown event. Twisted: `running`.
     var isRunning: Bool { get }
 
-    /// The threads that ``deferToThread(_:)`` and name look-ups use.
+    /// Who looks up the names of hosts to connect to; ``SystemResolver`` unless set.
+    var resolver: any Resolver { get set }
+
+    /// The threads that ``deferToThread(_:)`` uses.
     var threadPool: ThreadPool { get }
 
     /// What was counted since the reactor was made: connections, bytes, delays. Reading it takes no walk over the connections.
@@ -89,6 +92,34 @@ public protocol Reactor: AnyObject {
     @discardableResult
     func connectTCP(to target: TCPTarget, factory: ClientFactory) throws -> Connector
 
+    /// Listens on a UNIX socket, and serves each connection with a protocol of the factory; see
+    /// ``listenUNIX(path:factory:mode:wantsLock:backlog:connectionsMax:options:)``.
+    @discardableResult
+    func listenUNIX(on binding: UNIXBinding, factory: Factory) throws -> any ListeningPort
+
+    /// Connects to a UNIX socket; see ``connectUNIX(path:factory:timeout:options:)``.
+    @discardableResult
+    func connectUNIX(to target: UNIXTarget, factory: ClientFactory) throws -> Connector
+
+    /// Listens on a socket that somebody else has opened, and serves each connection with a protocol of the factory.
+    ///
+    /// The descriptor belongs to the reactor from now on, which closes it with the port.
+    ///
+    /// - Throws: ``ListenError/notAListener`` where it is no listening stream socket; it stays yours then. What `startFactory` threw.
+    ///
+    /// Twisted: `IReactorSocket.adoptStreamPort`, which duplicates the descriptor.
+    @discardableResult
+    func adoptStreamPort(_ descriptor: CInt, factory: Factory) throws -> any ListeningPort
+
+    /// Serves a connection that somebody else has made with a protocol of the factory, whose `connectionMade` is called now.
+    ///
+    /// The descriptor belongs to the reactor from now on; where the factory refuses, it is closed.
+    ///
+    /// - Throws: ``SystemError`` where it is no connected stream socket; it stays yours then. What `buildProtocol` threw.
+    ///
+    /// Twisted: `IReactorSocket.adoptStreamConnection`, which duplicates the descriptor.
+    func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws
+
     /// Watches a descriptor of your own, and calls back on each turn on which it is ready.
     ///
     /// The descriptor stays yours: cancel the watch before you close it. Twisted: `addReader`, `addWriter`.
@@ -138,7 +169,8 @@ extension Reactor {
     /// Connects to a TCP port. What happens is told to the factory, and never from inside this call.
     ///
     /// - Parameters:
-    ///   - host: a literal address, or a name, which is resolved on the thread pool; its addresses are tried in the system's order.
+    ///   - host: a literal address, or a name, which the reactor's ``resolver`` looks up. Its addresses are raced as RFC 8305 says: the two IP
+    ///     families take turns, each with a head start of 250 ms over the next, and the first that answers wins.
     ///   - port: from 1 to 65535. Another number fails the attempt.
     ///   - factory: makes the protocol, and hears how connecting went.
     ///   - timeout: how long the attempt may take in all, the look-up included.
@@ -154,6 +186,52 @@ extension Reactor {
     ) throws -> Connector {
         try connectTCP(
             to: TCPTarget(host: host, port: port, timeout: timeout, bindAddress: bindAddress, options: options), factory: factory)
+    }
+}
+
+extension Reactor {
+    /// Listens on a UNIX socket, and serves each connection with a protocol of the factory.
+    ///
+    /// A socket that a server has left behind is removed, after finding out that nobody listens there; a file of another kind, or a link, is
+    /// never touched. When the port closes, its file goes with it, unless another server has put its own there.
+    ///
+    /// - Parameters:
+    ///   - path: the socket's path, of at most 107 bytes; or a name that begins with `@`, which is no file (Linux only).
+    ///   - factory: makes a protocol for each connection.
+    ///   - mode: the permission bits of the file, which say who may connect; only its owner by default.
+    ///   - wantsLock: whether a lock file beside the socket keeps a second server away.
+    ///   - backlog: how many connections may wait to be accepted.
+    ///   - connectionsMax: how many connections may be open at once; others wait until one has ended.
+    ///   - options: what each accepted connection gets; what belongs to TCP in it is passed over.
+    /// - Throws: ``ListenError``; what `startFactory` threw.
+    ///
+    /// Twisted: `IReactorUNIX.listenUNIX`, whose sockets are open to everybody by default.
+    @discardableResult
+    public func listenUNIX(
+        path: String, factory: Factory, mode: UInt16 = 0o600, wantsLock: Bool = true, backlog: Int = 4096, connectionsMax: Int? = nil,
+        options: TransportOptions = TransportOptions()
+    ) throws -> any ListeningPort {
+        try listenUNIX(
+            on: UNIXBinding(
+                path: path, mode: mode, wantsLock: wantsLock, backlog: backlog, connectionsMax: connectionsMax, options: options),
+            factory: factory)
+    }
+
+    /// Connects to a UNIX socket. What happens is told to the factory, and never from inside this call.
+    ///
+    /// - Parameters:
+    ///   - path: the socket's path, or a name that begins with `@`.
+    ///   - factory: makes the protocol, and hears how connecting went.
+    ///   - timeout: how long the attempt may take.
+    ///   - options: what the connection gets.
+    /// - Throws: what `startFactory` threw.
+    ///
+    /// Twisted: `IReactorUNIX.connectUNIX`.
+    @discardableResult
+    public func connectUNIX(
+        path: String, factory: ClientFactory, timeout: Duration = .seconds(30), options: TransportOptions = TransportOptions()
+    ) throws -> Connector {
+        try connectUNIX(to: UNIXTarget(path: path, timeout: timeout, options: options), factory: factory)
     }
 }
 

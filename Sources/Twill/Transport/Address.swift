@@ -9,10 +9,19 @@ public enum Address: Hashable, Sendable {
     case ipv4(IPv4Address)
     /// A TCP or UDP port on an IPv6 host.
     case ipv6(IPv6Address)
-    /// A UNIX socket's path; empty for an unnamed peer.
+    /// A UNIX socket's path; empty for an unnamed peer. One that begins with `@` is no file but a name that Linux keeps apart.
     case unix(String)
     /// An end that has no address: a socket that was already closed when it was asked.
     case unknown
+
+    /// The most bytes that a UNIX socket's path may have.
+    package static var pathBytesMax: Int {
+        #if canImport(Darwin)
+        103
+        #else
+        107
+        #endif
+    }
 
     /// Makes an address from a literal host, in either IP family.
     ///
@@ -43,6 +52,21 @@ public enum Address: Hashable, Sendable {
         case .ipv4(let address): address.port
         case .ipv6(let address): address.port
         case .unix, .unknown: nil
+        }
+    }
+}
+
+extension Address {
+    /// The same host with another port; what has no port stays as it is.
+    package func with(port: UInt16) -> Address {
+        switch self {
+        case .ipv4(var address):
+            address.port = port
+            return .ipv4(address)
+        case .ipv6(var address):
+            address.port = port
+            return .ipv6(address)
+        case .unix, .unknown: return self
         }
     }
 }

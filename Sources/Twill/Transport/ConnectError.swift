@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// Why a connection could not be made: what `clientConnectionFailed` is told.
 ///
 /// Compare with `==` to ask for the kind; two errors of one kind are equal whatever address and cause they carry.
@@ -10,8 +18,21 @@ public struct ConnectError: Error, Sendable {
 
     private let kind: Kind
 
+    /// An address that was tried in vain.
+    public struct Failure: Sendable, CustomStringConvertible {
+        /// The address.
+        public let address: Address
+        /// What the system said.
+        public let error: SystemError
+
+        public var description: String { "\(address): \(error)" }
+    }
+
     /// Where the connection was meant to go, as it was written: `127.0.0.1:8007`, `example.com:80`.
     public let destination: String
+
+    /// What became of each address that was tried, in the order in which they failed.
+    public let failures: [Failure]
 
     /// The error beneath, if there is one: a ``SystemError``, a ``ResolveError``, or what `buildProtocol` threw.
     public let underlying: (any Error)?
@@ -19,9 +40,10 @@ public struct ConnectError: Error, Sendable {
     /// The error number of the system call that failed, `ECONNREFUSED` for example; nil where none did.
     public var errno: CInt? { (underlying as? SystemError)?.errno }
 
-    private init(_ kind: Kind, _ destination: String = "", _ underlying: (any Error)? = nil) {
+    private init(_ kind: Kind, _ destination: String = "", _ underlying: (any Error)? = nil, _ failures: [Failure] = []) {
         self.kind = kind
         self.destination = destination
+        self.failures = failures
         self.underlying = underlying
     }
 
@@ -41,8 +63,20 @@ public struct ConnectError: Error, Sendable {
     public static let failed = ConnectError(.failed)
 
     /// The same kind of error, with where the connection was meant to go and what lies beneath.
-    package func to(_ destination: String, because underlying: (any Error)? = nil) -> ConnectError {
-        ConnectError(kind, destination, underlying)
+    package func to(_ destination: String, because underlying: (any Error)? = nil, failures: [Failure] = []) -> ConnectError {
+        ConnectError(kind, destination, underlying ?? self.underlying, failures)
+    }
+
+    /// What several failures come to: the one that says most about whether there is a server.
+    package static func allFailed(_ failures: [Failure]) -> ConnectError {
+        let kinds: [(errors: [CInt], kind: Kind)] = [
+            // Nobody listens where a UNIX socket is not.
+            ([ECONNREFUSED, ENOENT], .refused), ([ETIMEDOUT], .timedOut), ([ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN], .unreachable),
+        ]
+        for (errors, kind) in kinds {
+            if let failure = failures.first(where: { errors.contains($0.error.errno) }) { return ConnectError(kind, "", failure.error) }
+        }
+        return ConnectError(.failed, "", failures.last?.error)
     }
 }
 
@@ -63,6 +97,9 @@ extension ConnectError: CustomStringConvertible {
             case .failed: "the attempt failed"
             }
         let place = destination.isEmpty ? "" : " to \(destination)"
+        if failures.count > 1 {
+            return "Couldn't connect\(place): \(cause) (\(failures.map(\.description).joined(separator: "; ")))"
+        }
         switch kind {
         case .unknownHost, .cannotBind, .failed:
             return "Couldn't connect\(place): \(cause)\(underlying.map { " (\($0))" } ?? "")"

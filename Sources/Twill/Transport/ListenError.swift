@@ -6,7 +6,7 @@
 /// Twisted: `CannotListenError`.
 public struct ListenError: Error, Sendable {
     private enum Kind: UInt8 {
-        case addressInUse, addressNotAvailable, permissionDenied, badAddress, failed
+        case addressInUse, addressNotAvailable, permissionDenied, badAddress, badPath, notASocket, missingFolder, notAListener, failed
     }
 
     private let kind: Kind
@@ -34,6 +34,14 @@ public struct ListenError: Error, Sendable {
     public static let permissionDenied = ListenError(.permissionDenied)
     /// The interface is not a literal IP address, or the port is not between 0 and 65535.
     public static let badAddress = ListenError(.badAddress)
+    /// The path of a UNIX socket is empty or too long, or this system has no names that begin with `@`.
+    public static let badPath = ListenError(.badPath)
+    /// A file that is no socket is where the UNIX socket should be; it was not touched.
+    public static let notASocket = ListenError(.notASocket)
+    /// The folder of the UNIX socket does not exist.
+    public static let missingFolder = ListenError(.missingFolder)
+    /// The descriptor that was handed down is no listening stream socket.
+    public static let notAListener = ListenError(.notAListener)
     /// Anything else; ``underlying`` says what.
     public static let failed = ListenError(.failed)
 
@@ -48,13 +56,23 @@ extension ListenError: Equatable {
 }
 
 extension ListenError: CustomStringConvertible {
+    private var isPath: Bool { address.hasPrefix("/") || address.hasPrefix("@") || address.hasPrefix(".") }
+
+    private var thing: String { isPath ? "path" : "port" }
+
     public var description: String {
         let cause =
             switch kind {
-            case .addressInUse: "address already in use; stop the other server or choose another port"
+            case .addressInUse: "address already in use; stop the other server or choose another \(thing)"
             case .addressNotAvailable: "this machine has no such address; use one of its own, or an empty interface for all"
+            case .permissionDenied where isPath: "permission denied; choose a folder that this user may write to"
             case .permissionDenied: "permission denied; choose a port above 1023 or start with the privilege to bind it"
             case .badAddress: "not a numeric IP address with a port from 0 to 65535"
+            case .badPath:
+                "a UNIX socket's path has 1 to \(Address.pathBytesMax) bytes, not \(address.utf8.count); names that begin with @ need Linux"
+            case .notASocket: "a file that is no socket is there, and stays; remove it or choose another path"
+            case .missingFolder: "there is no such folder; make it or choose another path"
+            case .notAListener: "the descriptor is no listening stream socket; is it open, and was listen called on it?"
             case .failed: underlying?.description ?? "the socket could not be opened"
             }
         return "Couldn't listen on \(address): \(cause)"

@@ -106,7 +106,7 @@ open class Transport: Producer {
     /// Twisted: `ITCPTransport.loseWriteConnection`.
     open func loseWriteConnection() {}
 
-    /// Closes the connection at once: unsent bytes are dropped and the peer sees a reset.
+    /// Closes the connection at once: unsent bytes are dropped and the peer sees a reset; on a UNIX socket, which has none, an end.
     ///
     /// `connectionLost` follows on a later turn with ``ConnectionLost/aborted``. Twisted: `ITCPTransport.abortConnection`.
     open func abortConnection() {}
@@ -198,6 +198,9 @@ open class Transport: Producer {
 
     /// The other side's address. Twisted: `getPeer`.
     open var peer: Address { .unknown }
+
+    /// Who is at the other end of a UNIX socket, as the system vouches for it; nil for any other connection.
+    open var peerCredentials: PeerCredentials? { nil }
 
     /// How many bytes written so far wait in this process because the system would not take them yet.
     open var bufferedByteCount: Int { 0 }

@@ -128,6 +128,12 @@ extension Conformance {
                     transport.waterMarks = WaterMarks(low: 8 << 20, high: 16 << 20)
                     #expect(producer.calls == [.pause, .resume])
                     transport.abortConnection()
+                    // An end behind unread input is told when that has been read.
+                    pair.reactor.when {
+                        !pair.client.events.isEmpty
+                    } then: {
+                        pair.client.transport.resumeProducing()
+                    }
                 }
             }
         }

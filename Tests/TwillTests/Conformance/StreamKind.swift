@@ -13,6 +13,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     case tcpOnSelect
     /// TCP through the wrapper that policies put around a transport.
     case wrapped
+    case unix
 
     var testDescription: String {
         switch self {
@@ -20,15 +21,22 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         case .tcpOnPoll: "TCP on poll"
         case .tcpOnSelect: "TCP on select"
         case .wrapped: "TCP in a wrapper"
+        case .unix: "UNIX"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
     static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped] }
 
+    /// Whether an abort reaches the peer as a reset. UNIX sockets have none, unless something was left unread: the peer sees an orderly end.
+    var resets: Bool { self != .unix }
+
+    /// What a peer hears of an abort.
+    var lossByAbort: ConnectionLost { resets ? .lost : .done }
+
     private var backend: LibeventReactor.Backend {
         switch self {
-        case .tcp, .wrapped: .best
+        case .tcp, .wrapped, .unix: .best
         case .tcpOnPoll: .poll
         case .tcpOnSelect: .select
         }
@@ -41,14 +49,18 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     /// Listens where nobody else does.
     func listen(_ reactor: any Reactor, factory: Factory, options: TransportOptions = TransportOptions()) throws -> any ListeningPort {
-        try reactor.listenTCP(port: 0, factory: policy(factory) ?? factory, interface: "127.0.0.1", options: options)
+        if self == .unix {
+            return try reactor.listenUNIX(path: temporarySocketPath(), factory: factory, options: options)
+        }
+        return try reactor.listenTCP(port: 0, factory: policy(factory) ?? factory, interface: "127.0.0.1", options: options)
     }
 
     /// Connects to a port that ``listen(_:factory:options:)`` returned; it may have closed meanwhile.
     func connect(
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
-        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: policy(factory) ?? factory, options: options)
+        if self == .unix { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
+        return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: policy(factory) ?? factory, options: options)
     }
 
     /// A policy around a factory that sees everything and changes nothing.

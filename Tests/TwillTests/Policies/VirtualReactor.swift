@@ -21,6 +21,11 @@ final class VirtualReactor: Reactor {
         logger = log.logger
     }
 
+    var resolver: any Resolver {
+        get { unavailable() }
+        set { unavailable() }
+    }
+
     /// Ends every connection and every delayed call, as a reactor that stops does. A connection and its protocol hold each other until then.
     func end() {
         for connection in connections { connection.lose(.reactorStopped) }
@@ -63,6 +68,10 @@ final class VirtualReactor: Reactor {
     func removeSystemEventTrigger(_ trigger: SystemEventTrigger) -> Bool { unavailable() }
     func fireSystemEvent(_ event: SystemEvent) { unavailable() }
     func listenTCP(on binding: TCPBinding, factory: Factory) -> any ListeningPort { unavailable() }
+    func adoptStreamPort(_ descriptor: CInt, factory: Factory) -> any ListeningPort { unavailable() }
+    func adoptStreamConnection(_ descriptor: CInt, factory: Factory) { unavailable() }
+    func listenUNIX(on binding: UNIXBinding, factory: Factory) -> any ListeningPort { unavailable() }
+    func connectUNIX(to target: UNIXTarget, factory: ClientFactory) -> Connector { unavailable() }
     func connectTCP(to target: TCPTarget, factory: ClientFactory) -> Connector { unavailable() }
     func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void

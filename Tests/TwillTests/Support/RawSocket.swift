@@ -70,8 +70,8 @@ final class RawSocket: Sendable {
     }
 
     /// A bound, listening socket whose queue of waiting connections is full after a few, and its port.
-    static func listener(backlog: CInt) throws -> (RawSocket, Int) {
-        let address = Address.ipv4(IPv4Address(bits: 0x7F00_0001, port: 0))
+    static func listener(backlog: CInt, host: String = "127.0.0.1") throws -> (RawSocket, Int) {
+        guard let address = Address(host: host, port: 0) else { throw CallFailure("bind", EADDRNOTAVAIL) }
         let listener = try RawSocket(unconnectedLike: address)
         guard try unsafe address.withSockaddr({ unsafe systemBind(listener.descriptor, $0, $1) }) == 0 else { throw CallFailure("bind") }
         guard systemListen(listener.descriptor, backlog) == 0 else { throw CallFailure("listen") }

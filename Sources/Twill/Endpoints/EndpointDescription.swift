@@ -1,0 +1,189 @@
+/// The description of an endpoint taken apart: a prefix, arguments, and options with a name. What they mean is the prefix's business.
+///
+/// ```
+/// description = prefix *( ":" ( value / key "=" value ) )
+/// ```
+///
+/// `\` takes the next character as it is; behind the `=` only `:` has a meaning; a value in brackets, `[::1]`, may hold colons. An option may be
+/// given once.
+///
+/// Twisted: what `serverFromString` and `clientFromString` read, without brackets there.
+public struct EndpointDescription: Hashable, Sendable {
+    /// A part of a description and where it stands.
+    public struct Part: Hashable, Sendable {
+        /// The text, with what was quoted as it is meant.
+        public let text: String
+        /// Where it begins in the description, in characters from 0.
+        public let offset: Int
+    }
+
+    /// The description as it was written.
+    public let source: String
+    /// What stands before the first colon, in small letters: `tcp`.
+    public let prefix: String
+    /// The values without a name, in order.
+    public private(set) var arguments: [Part] = []
+    /// The values with a name.
+    public private(set) var options: [String: Part] = [:]
+
+    /// Takes a description apart.
+    ///
+    /// - Throws: ``EndpointError`` for an option that is given twice, a bracket that is not closed, and a `\` at the end.
+    public init(_ source: String) throws(EndpointError) {
+        self.source = source
+        var scanner = Scanner(source)
+        prefix = try scanner.part(endsAtEquals: false).text.lowercased()
+        while scanner.take(":") {
+            let start = scanner.offset
+            let value = try scanner.part(endsAtEquals: true)
+            guard scanner.take("=") else {
+                arguments.append(value)
+                continue
+            }
+            guard options[value.text] == nil else {
+                throw EndpointError(source, value.text, at: start, "is there twice: give it once")
+            }
+            options[value.text] = try scanner.part(endsAtEquals: false)
+        }
+    }
+
+    /// Writes a value so that it is read as it is: the characters that have a meaning get a `\` in front of them.
+    ///
+    /// Twisted: `quoteStringArgument`, which leaves `=` alone and so turns some values into options.
+    public static func quote(_ value: String) -> String {
+        var quoted = ""
+        for character in value {
+            if ":\\=[".contains(character) { quoted.append("\\") }
+            quoted.append(character)
+        }
+        return quoted
+    }
+
+    /// An error about a part of this description.
+    public func error(_ part: Part, _ reason: String) -> EndpointError {
+        EndpointError(source, part.text, at: part.offset, reason)
+    }
+
+    /// An error about something that is not there.
+    public func missing(_ reason: String) -> EndpointError {
+        EndpointError(source, "", at: source.count, reason)
+    }
+
+    /// Refuses what the prefix does not know.
+    ///
+    /// - Throws: ``EndpointError`` for more arguments than these, and for an option of another name.
+    public func expect(argumentsMax: Int, options known: [String]) throws(EndpointError) {
+        if arguments.count > argumentsMax {
+            throw error(arguments[argumentsMax], "is too much: \(prefix) takes \(argumentsMax) values without a name")
+        }
+        for (name, value) in options.sorted(by: { $0.value.offset < $1.value.offset }) where !known.contains(name) {
+            let options = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
+            throw EndpointError(source, name, at: value.offset - name.count - 1, "is no option of \(prefix): \(options)")
+        }
+    }
+
+    /// Reads the characters from left to right.
+    private struct Scanner {
+        private let source: String
+        private let characters: [Character]
+        private(set) var offset = 0
+
+        init(_ source: String) {
+            self.source = source
+            characters = Array(source)
+        }
+
+        /// Takes a character if it is the next one.
+        mutating func take(_ character: Character) -> Bool {
+            guard offset < characters.count, characters[offset] == character else { return false }
+            offset += 1
+            return true
+        }
+
+        /// A value up to the next character that ends it.
+        mutating func part(endsAtEquals: Bool) throws(EndpointError) -> Part {
+            let start = offset
+            if take("[") {
+                guard let end = characters[offset...].firstIndex(of: "]") else {
+                    throw EndpointError(
+                        source, String(characters[start...]), at: start, "has no closing bracket: write \\[ for a bracket that is meant")
+                }
+                let text = String(characters[offset..<end])
+                offset = end + 1
+                guard offset == characters.count || characters[offset] == ":" else {
+                    throw EndpointError(
+                        source, String(characters[start...]), at: start, "goes on behind its bracket: a colon or the end belongs there")
+                }
+                return Part(text: text, offset: start)
+            }
+            var text = ""
+            while offset < characters.count {
+                let character = characters[offset]
+                if character == ":" || (endsAtEquals && character == "=") { break }
+                offset += 1
+                guard character == "\\" else {
+                    text.append(character)
+                    continue
+                }
+                guard offset < characters.count else {
+                    throw EndpointError(source, "\\", at: offset - 1, "has nothing behind it: write \\\\ for a backslash that is meant")
+                }
+                text.append(characters[offset])
+                offset += 1
+            }
+            return Part(text: text, offset: start)
+        }
+    }
+}
+
+// Values of the kinds that most endpoints have.
+extension EndpointDescription {
+    /// A number without sign in a range.
+    public func number(_ part: Part, in range: ClosedRange<Int>, called name: String) throws(EndpointError) -> Int {
+        guard !part.text.isEmpty, part.text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let number = Int(part.text), range.contains(number)
+        else {
+            throw error(part, "is no \(name): give a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
+    /// An option that is a number; nil where it is not given.
+    public func number(_ name: String, in range: ClosedRange<Int>) throws(EndpointError) -> Int? {
+        guard let part = options[name] else { return nil }
+        return try number(part, in: range, called: name)
+    }
+
+    /// An option that is 0 or 1, no or yes, false or true; nil where it is not given.
+    public func flag(_ name: String) throws(EndpointError) -> Bool? {
+        guard let part = options[name] else { return nil }
+        switch part.text.lowercased() {
+        case "1", "yes", "true": return true
+        case "0", "no", "false": return false
+        default: throw error(part, "is neither yes nor no: give \(name)=1 or \(name)=0")
+        }
+    }
+
+    /// An option that is a number of seconds, with decimals if need be; nil where it is not given.
+    public func seconds(_ name: String) throws(EndpointError) -> Duration? {
+        guard let part = options[name] else { return nil }
+        guard let seconds = Double(part.text), seconds > 0, seconds <= 1_000_000_000 else {
+            throw error(part, "is no time: give a number of seconds, as in \(name)=30")
+        }
+        return .seconds(seconds)
+    }
+
+    /// An option that is the mode of a file, in octal digits; nil where it is not given.
+    public func mode(_ name: String) throws(EndpointError) -> UInt16? {
+        guard let part = options[name] else { return nil }
+        guard let mode = UInt16(part.text, radix: 8), mode <= 0o777, !part.text.hasPrefix("+") else {
+            throw error(part, "is no file mode: give octal digits from 0 to 777, as in \(name)=660")
+        }
+        return mode
+    }
+
+    /// A host as a description writes it: an IPv6 address in brackets.
+    static func host(_ host: String) -> String {
+        host.contains(":") ? "[\(host)]" : quote(host)
+    }
+}
