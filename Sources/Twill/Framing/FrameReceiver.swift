@@ -132,7 +132,7 @@ open class FrameReceiver: Protocol, Producer {
         switch step {
         case .frame(let range): try deliver(input.extracting(range))
         case .collectedFrame: try deliver(takeCollected().span)
-        case .needsMore: return
+        case .needsMore: position = input.count
         case .skipped(let rejection, let part): try tellSkipped(rejection, input.extracting(part))
         case .rejected(let rejection): try tellRejected(rejection, input)
         }
