@@ -202,13 +202,16 @@ struct PortForwardTests {
     @Test(arguments: End.allCases)
     func aSlowReaderHoldsTheFastSenderBack(end: End) throws {
         let size = 32 << 20
-        let observed = try converse { ends, _ in
+        let observed = try converse { ends, seen in
             let (near, far) = ends.seen(from: end)
             try inParallel {
                 let piece = [UInt8](repeating: 1, count: 1 << 20)
                 for _ in 0..<size / piece.count { try near.send(piece) }
                 near.shutdownWriting()
             } and: {
+                // Not before the sender is held back, however slowly everything else goes on a busy machine.
+                let deadline = ContinuousClock.now + .seconds(15)
+                while seen.value.pausedProducers == 0, ContinuousClock.now < deadline { pauseThread(.milliseconds(1)) }
                 var received = 0
                 while case let count = try far.receive(atMost: 1 << 20).count, count > 0 {
                     received += count
