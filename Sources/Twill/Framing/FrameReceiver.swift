@@ -203,6 +203,7 @@ open class FrameReceiver: Protocol, Producer {
 
     /// Hands the connection to another protocol, which goes on with the bytes that are not read yet; see ``Protocol/handOver(to:unread:)``.
     public final func handOver(to next: Protocol) throws {
+        guard mayHandOver else { return }
         let unread = takeUnreadBytes()
         finish()
         try handOver(to: next, unread: unread)

@@ -21,6 +21,8 @@ open class Protocol {
     #endif
     private(set) final var heldTransport = HeldReference<Transport>(nil)
     private final var idleTimeout: IdleTimeout?
+    /// Who has taken this one's place.
+    private final weak var successor: Protocol?
 
     /// The connection: where to write and how to close. Before `connectionMade` it is a closed transport, which drops what is
     /// written to it.
@@ -71,7 +73,7 @@ open class Protocol {
     /// Hands the connection to another protocol: that one's `connectionMade` is called now, and every later event is its own. This one hears
     /// nothing more, `connectionLost` included, and its timeout is taken back. Policies around it stay.
     ///
-    /// Does nothing once the connection has ended.
+    /// Does nothing once the connection has ended, and where this one has handed it over already.
     ///
     /// ```swift
     /// final class Greeting: LineReceiver {
@@ -86,12 +88,23 @@ open class Protocol {
     /// - Parameter unread: bytes that arrived and are for the other protocol; they are delivered to it now, whether reading is paused or not.
     /// - Throws: what the two callbacks throw, and nothing else.
     public final func handOver(to next: Protocol, unread: [UInt8]) throws {
-        guard let transport = currentTransport, transport.state != .disconnected else { return }
+        guard mayHandOver, let transport = currentTransport else { return }
         setTimeout(nil)
         if next.factory == nil { next.factory = factory }
+        next.successor = nil
+        successor = next
         transport.replaceProtocol(self, by: next)
         try next.makeConnection(transport)
-        if !unread.isEmpty, transport.state == .connected { try next.dataReceived(unread.span) }
+        // The next one may have handed on at once, without having seen these bytes.
+        var last = next
+        while let further = last.successor { last = further }
+        if !unread.isEmpty, transport.state == .connected { try last.dataReceived(unread.span) }
+    }
+
+    /// Whether there is a connection, and it is this one's.
+    final var mayHandOver: Bool {
+        guard let currentTransport else { return false }
+        return successor == nil && currentTransport.state != .disconnected
     }
 
     /// Lets another protocol take the place of one that this one wraps.

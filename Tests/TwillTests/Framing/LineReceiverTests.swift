@@ -171,25 +171,42 @@ struct LineReceiverTests {
         #expect(try LineDelimiter(bytes("\r\n")) != .any, "which takes a lone LF, too")
     }
 
+    private final class Producing: LineReceiver {
+        var lines: [String] = []
+        override func lineReceived(_ line: Span<UInt8>) throws {
+            lines.append(text(line))
+            if lines.last == "produce" { try transport.registerProducer(self, streaming: false) }
+            if lines.last == "unproduce" { transport.unregisterProducer() }
+            if lines.last == "goodbye" { transport.loseConnection() }
+        }
+    }
+
     @Test("L47: a line may register its receiver as a pull producer") func pullProducer() throws {
         let reactor = VirtualReactor()
         defer { reactor.end() }
-        final class Producing: LineReceiver {
-            var lines: [String] = []
-            override func lineReceived(_ line: Span<UInt8>) throws {
-                lines.append(text(line))
-                if lines.last == "produce" { try transport.registerProducer(self, streaming: false) }
-                if lines.last == "unproduce" { transport.unregisterProducer() }
-            }
-        }
         for chunks in everyChunking(of: "produce\nhello world\nunproduce\ngoodbye\n") {
             let receiver = Producing(delimiter: .lf)
             let transport = VirtualTransport(reactor)
             transport.connect(receiver)
             for chunk in chunks { transport.say(chunk) }
             #expect(receiver.lines == ["produce", "hello world", "unproduce", "goodbye"])
-            #expect(transport.state == .connected)
             #expect(transport.producer == nil)
+        }
+    }
+
+    @Test("L47: a line may register its receiver as a pull producer, on a real connection as well")
+    func pullProducerOnARealConnection() throws {
+        for pieceSize in [1, 7, 100] {
+            let receiver = Producing(delimiter: .lf)
+            try withReactor { reactor in
+                let port = try reactor.listenTCP(port: 0, factory: OneConnectionFactory(receiver), interface: "127.0.0.1").number
+                reactor.runClient {
+                    let client = try RawSocket(connectedTo: port)
+                    for chunk in chunks(of: "produce\nhello world\nunproduce\ngoodbye\n", size: pieceSize) { try client.send(chunk) }
+                    try client.expectEnd()
+                }
+            }
+            #expect(receiver.lines == ["produce", "hello world", "unproduce", "goodbye"])
         }
     }
 

@@ -55,6 +55,11 @@ final class VirtualTransport: Transport {
         end(reason)
     }
 
+    override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
+        guard let handler else { return }
+        if handler === previous { self.handler = next } else { handler.replace(previous, by: next) }
+    }
+
     private func run(_ name: String, _ callback: () throws -> Void) {
         do {
             try callback()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Twill
 
-/// Files sent over a connection. F1 to F6 are the cases of Twisted's own `FileSender`.
+/// Files sent over a connection. F1 to F6 are rows of the catalogue of cases.
 @Suite("FileSender", .nothingLivesOn)
 struct FileSenderTests {
     private struct Failure: Error, Equatable {}
@@ -98,8 +98,9 @@ struct FileSenderTests {
         return (resumes, transport.written, try #require(outcome()))
     }
 
-    /// F1, F2 and F3, and their neighbours.
-    @Test(arguments: [(0, 1), (1, 2), (16_383, 2), (16_384, 2), (16_385, 3), (49_152, 4)])
+    @Test(
+        "F1, F2, F3: the end is seen by a read that returns nothing",
+        arguments: [(0, 1), (1, 2), (16_383, 2), (16_384, 2), (16_385, 3), (49_152, 4)])
     func theEndIsSeenByAReadThatReturnsNothing(size: Int, resumes: Int) throws {
         let transfer = try run(Bytes(size))
         #expect(transfer.resumes == resumes)
@@ -108,8 +109,7 @@ struct FileSenderTests {
         #expect(try transfer.result.get() == (size == 0 ? nil : UInt8(truncatingIfNeeded: size - 1)))
     }
 
-    /// F4.
-    @Test func aTransformChangesEachChunk() throws {
+    @Test("F4: a transform changes each chunk, the last byte too") func aTransformChangesEachChunk() throws {
         var sizes: [Int] = []
         let transfer = try run(Bytes(20_000)) { chunk in
             sizes.append(chunk.count)
@@ -132,8 +132,7 @@ struct FileSenderTests {
         #expect(try transfer.result.get() == 7)
     }
 
-    /// F5.
-    @Test func aConnectionThatEndsBeforeFailsTheTransfer() throws {
+    @Test("F5: a connection that ends before fails the transfer") func aConnectionThatEndsBeforeFailsTheTransfer() throws {
         let transport = AskingTransport()
         weak var gone: Bytes?
         let outcome: () -> Result<UInt8?, any Error>?
@@ -159,8 +158,7 @@ struct FileSenderTests {
         #expect(FileSenderError.connectionEnded(sentBytes: 5).description.hasPrefix("the connection ended before"))
     }
 
-    /// F6.
-    @Test func aReadThatFailsFailsTheTransfer() throws {
+    @Test("F6: a read that fails fails the transfer, and the producer unregisters") func aReadThatFailsFailsTheTransfer() throws {
         let transfer = try run(Bytes(20_000, then: Failure()))
         #expect(transfer.resumes == 3)
         #expect(transfer.written.joined().count == 20_000)
@@ -256,8 +254,8 @@ struct FileSenderTests {
     }
 
     #if os(Linux)
-    /// F6 on a real file and a real connection: the first page of every process can't be read.
-    @Test func theConnectionStaysOpenAfterAReadThatFails() throws {
+    // The first page of every process can't be read.
+    @Test("F6: on a real connection, which stays open") func theConnectionStaysOpenAfterAReadThatFails() throws {
         var failure: (any Error)?
         let log = RecordedLog()
         let received = try output(
