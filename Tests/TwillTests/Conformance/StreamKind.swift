@@ -13,6 +13,8 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     case tcpOnSelect
     /// TCP through the wrapper that policies put around a transport.
     case wrapped
+    /// TCP with a PROXY header in front.
+    case proxied
 
     var testDescription: String {
         switch self {
@@ -20,15 +22,25 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         case .tcpOnPoll: "TCP on poll"
         case .tcpOnSelect: "TCP on select"
         case .wrapped: "TCP in a wrapper"
+        case .proxied: "TCP behind a proxy"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
-    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped] }
+    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped, .proxied] }
+
+    /// Those on which the server's factory is asked as soon as the connection is there, and the first byte is the protocol's.
+    static var withoutHeader: [StreamKind] { allCases.filter { $0.headerByteCount == 0 } }
+
+    /// How many bytes the client sends before the protocol's first.
+    var headerByteCount: Int { self == .proxied ? Self.header.count : 0 }
+
+    /// LOCAL, so that the addresses are those of the connection.
+    fileprivate static let header = BinaryHeader(versionAndCommand: 0x20).encoded
 
     private var backend: LibeventReactor.Backend {
         switch self {
-        case .tcp, .wrapped: .best
+        case .tcp, .wrapped, .proxied: .best
         case .tcpOnPoll: .poll
         case .tcpOnSelect: .select
         }
@@ -41,18 +53,46 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     /// Listens where nobody else does.
     func listen(_ reactor: any Reactor, factory: Factory, options: TransportOptions = TransportOptions()) throws -> any ListeningPort {
-        try reactor.listenTCP(port: 0, factory: policy(factory) ?? factory, interface: "127.0.0.1", options: options)
+        try reactor.listenTCP(port: 0, factory: server(factory), interface: "127.0.0.1", options: options)
     }
 
     /// Connects to a port that ``listen(_:factory:options:)`` returned; it may have closed meanwhile.
     func connect(
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
-        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: policy(factory) ?? factory, options: options)
+        try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: client(factory), options: options)
+    }
+
+    private func server(_ factory: Factory) throws -> Factory {
+        switch self {
+        case .tcp, .tcpOnPoll, .tcpOnSelect: factory
+        case .wrapped: Self.policy(factory)
+        case .proxied: try ProxyProtocolFactory(wrapping: factory, trusting: "127.0.0.1", headerTimeout: .seconds(3600))
+        }
+    }
+
+    private func client(_ factory: ClientFactory) -> ClientFactory {
+        switch self {
+        case .tcp, .tcpOnPoll, .tcpOnSelect: factory
+        case .wrapped: Self.policy(factory)
+        case .proxied: AnnouncingFactory(wrapping: factory)
+        }
     }
 
     /// A policy around a factory that sees everything and changes nothing.
-    private func policy(_ factory: Factory) -> ClientFactory? {
-        self == .wrapped ? TimeoutFactory(wrapping: factory, timeout: .seconds(3600)) : nil
+    private static func policy(_ factory: Factory) -> ClientFactory {
+        TimeoutFactory(wrapping: factory, timeout: .seconds(3600))
     }
+}
+
+/// Puts a PROXY header in front of what each client sends.
+private final class AnnouncingFactory: WrappingFactory {
+    private final class Announcing: ProtocolWrapper {
+        override func connectionMade() throws {
+            transport.write(StreamKind.header)
+            try super.connectionMade()
+        }
+    }
+
+    override func wrap(_ handler: Twill::Protocol) -> ProtocolWrapper { Announcing(wrapping: handler) }
 }
