@@ -8,6 +8,8 @@ public enum DeadlineError: Error, Hashable, CustomStringConvertible, Sendable {
     case message(Duration)
     /// For so long, output was waiting and the peer took less of it than it has to: ``DrainRateFactory``.
     case drainRate(bytesPerSecondMin: Int, window: Duration)
+    /// The header of a proxy was not whole so long after connecting: ``ProxyProtocolFactory``.
+    case proxyHeader(Duration)
 
     public var description: String {
         switch self {
@@ -16,6 +18,7 @@ public enum DeadlineError: Error, Hashable, CustomStringConvertible, Sendable {
         case .message(let limit): "a message was not whole within \(limit) of its first byte"
         case .drainRate(let bytesPerSecondMin, let window):
             "for \(window) output was waiting, and fewer than \(bytesPerSecondMin) bytes per second were taken"
+        case .proxyHeader(let limit): "no whole PROXY header came within \(limit) of connecting"
         }
     }
 }

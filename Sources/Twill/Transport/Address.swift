@@ -72,11 +72,16 @@ extension Address {
 }
 
 extension Address: CustomStringConvertible {
+    /// A path without the control characters that the peer who chose it may have put there, for descriptions end up in logs.
+    private static func printable(_ path: String) -> String {
+        path.unicodeScalars.map { $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0) }.joined()
+    }
+
     public var description: String {
         switch self {
         case .ipv4(let address): address.description
         case .ipv6(let address): address.description
-        case .unix(let path): path.isEmpty ? "an unnamed UNIX socket" : path
+        case .unix(let path): path.isEmpty ? "an unnamed UNIX socket" : Self.printable(path)
         case .unknown: "an unknown address"
         }
     }

@@ -14,6 +14,8 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     /// TCP through the wrapper that policies put around a transport.
     case wrapped
     case unix
+    /// TCP with a PROXY header in front.
+    case proxied
 
     var testDescription: String {
         switch self {
@@ -22,11 +24,21 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         case .tcpOnSelect: "TCP on select"
         case .wrapped: "TCP in a wrapper"
         case .unix: "UNIX"
+        case .proxied: "TCP behind a proxy"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
-    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped] }
+    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped, .proxied] }
+
+    /// Those on which the server's factory is asked as soon as the connection is there, and the first byte is the protocol's.
+    static var withoutHeader: [StreamKind] { allCases.filter { $0.headerByteCount == 0 } }
+
+    /// How many bytes the client sends before the protocol's first.
+    var headerByteCount: Int { self == .proxied ? Self.header.count : 0 }
+
+    /// LOCAL, so that the addresses are those of the connection.
+    fileprivate static let header = BinaryHeader(versionAndCommand: 0x20).encoded
 
     /// Whether an abort reaches the peer as a reset. UNIX sockets have none, unless something was left unread: the peer sees an orderly end.
     var resets: Bool { self != .unix }
@@ -36,7 +48,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     private var backend: LibeventReactor.Backend {
         switch self {
-        case .tcp, .wrapped, .unix: .best
+        case .tcp, .wrapped, .unix, .proxied: .best
         case .tcpOnPoll: .poll
         case .tcpOnSelect: .select
         }
@@ -52,7 +64,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         if self == .unix {
             return try reactor.listenUNIX(path: temporarySocketPath(), factory: factory, options: options)
         }
-        return try reactor.listenTCP(port: 0, factory: policy(factory) ?? factory, interface: "127.0.0.1", options: options)
+        return try reactor.listenTCP(port: 0, factory: server(factory), interface: "127.0.0.1", options: options)
     }
 
     /// Connects to a port that ``listen(_:factory:options:)`` returned; it may have closed meanwhile.
@@ -60,11 +72,39 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
         if self == .unix { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
-        return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: policy(factory) ?? factory, options: options)
+        return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: client(factory), options: options)
+    }
+
+    private func server(_ factory: Factory) throws -> Factory {
+        switch self {
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix: factory
+        case .wrapped: Self.policy(factory)
+        case .proxied: try ProxyProtocolFactory(wrapping: factory, trusting: "127.0.0.1", headerTimeout: .seconds(3600))
+        }
+    }
+
+    private func client(_ factory: ClientFactory) -> ClientFactory {
+        switch self {
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix: factory
+        case .wrapped: Self.policy(factory)
+        case .proxied: AnnouncingFactory(wrapping: factory)
+        }
     }
 
     /// A policy around a factory that sees everything and changes nothing.
-    private func policy(_ factory: Factory) -> ClientFactory? {
-        self == .wrapped ? TimeoutFactory(wrapping: factory, timeout: .seconds(3600)) : nil
+    private static func policy(_ factory: Factory) -> ClientFactory {
+        TimeoutFactory(wrapping: factory, timeout: .seconds(3600))
     }
+}
+
+/// Puts a PROXY header in front of what each client sends.
+private final class AnnouncingFactory: WrappingFactory {
+    private final class Announcing: ProtocolWrapper {
+        override func connectionMade() throws {
+            transport.write(StreamKind.header)
+            try super.connectionMade()
+        }
+    }
+
+    override func wrap(_ handler: Twill::Protocol) -> ProtocolWrapper { Announcing(wrapping: handler) }
 }

@@ -62,9 +62,9 @@ extension Conformance {
             let pair = try withPair(on: kind) { pair in
                 pair.server.whenMade = { server in
                     for _ in 0..<10 { server.transport.write("ten bytes.") }
-                    #expect(pair.reactor.statistics.connections.bytesSent == 0, "it left inside the call")
+                    #expect(pair.reactor.statistics.connections.bytesSent == kind.headerByteCount, "it left inside the call")
                     pair.reactor.callLater(.zero) {
-                        #expect(pair.reactor.statistics.connections.bytesSent == 100)
+                        #expect(pair.reactor.statistics.connections.bytesSent == 100 + kind.headerByteCount)
                     }
                 }
                 pair.client.whenData = { if $0.received.count == 100 { $0.transport.loseConnection() } }
@@ -100,7 +100,7 @@ extension Conformance {
                 pair.server.whenMade = { server in
                     server.transport.write("first ")
                     server.transport.write([UInt8](repeating: 1, count: 40_000))
-                    #expect(pair.reactor.statistics.connections.bytesSent == 40_006)
+                    #expect(pair.reactor.statistics.connections.bytesSent == 40_006 + kind.headerByteCount)
                     server.transport.loseConnection()
                 }
             }
@@ -163,7 +163,7 @@ extension Conformance {
                     pair.reactor.stop()
                 }
             }
-            #expect(pair.reactor.statistics.connections.bytesSent == 7)
+            #expect(pair.reactor.statistics.connections.bytesSent == 7 + kind.headerByteCount)
             #expect(pair.server.reason == .reactorStopped)
         }
     }

@@ -18,6 +18,7 @@ final class VirtualTransport: Transport {
     private var isFinished = false
     /// How many bytes the peer still takes at once.
     var room = Int.max
+    private var peerAddress = Address.unknown
 
     init(_ loop: VirtualReactor) {
         self.loop = loop
@@ -29,6 +30,7 @@ final class VirtualTransport: Transport {
     convenience init?(_ loop: VirtualReactor, to factory: Factory, from peer: Address = .unknown) throws {
         guard let handler = try factory.protocolForConnection(from: peer) else { return nil }
         self.init(loop)
+        peerAddress = peer
         connect(handler)
     }
 
@@ -86,6 +88,8 @@ final class VirtualTransport: Transport {
     }
 
     override var reactor: any Reactor { loop }
+
+    override var peer: Address { peerAddress }
 
     override func write(_ data: Span<UInt8>) {
         guard state == .connected && !isFinished || state != .disconnected && producer != nil else { return }

@@ -32,6 +32,11 @@ struct AddressTests {
         #expect(Address.unknown.port == nil)
     }
 
+    @Test func aPathsControlCharactersAreNotPrinted() {
+        #expect("\(Address.unix("/tmp/a\r\nb\u{1B}"))" == #"/tmp/a\r\nb\u{1B}"#)
+        #expect("\(Address.unix("/tmp/ä b"))" == "/tmp/ä b")
+    }
+
     @Test func addressesWithOneHostAndPortAreOneInASet() {
         let addresses: Set<Address?> = [
             Address(host: "::1", port: 1), Address(host: "0:0::1", port: 1), Address(host: "::1", port: 2),
