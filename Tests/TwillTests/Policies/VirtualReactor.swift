@@ -64,6 +64,7 @@ final class VirtualReactor: Reactor {
     func fireSystemEvent(_ event: SystemEvent) { unavailable() }
     func listenTCP(on binding: TCPBinding, factory: Factory) -> any ListeningPort { unavailable() }
     func connectTCP(to target: TCPTarget, factory: ClientFactory) -> Connector { unavailable() }
+    func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) -> DatagramTransport { unavailable() }
     func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
     ) -> any DescriptorWatch { unavailable() }
