@@ -1,4 +1,4 @@
-// What Twill takes from C: libevent's core (the event base, events and bufferevents), and the two things around sockets that C headers
+// What Twill takes from C: libevent's core (the event base, events and bufferevents), and the few things around sockets that C headers
 // do not show to Swift alike on every system. Only libevent_core is linked; the DNS, HTTP, RPC and tag modules are never reached.
 
 #ifndef TWILL_CLIBEVENT_SHIM_H
@@ -30,6 +30,9 @@
 
 // Declared by <sys/socket.h> only under _GNU_SOURCE, which a module can't ask for.
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+struct mmsghdr;
+extern int recvmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout);
+extern int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
 #endif
 
 // Accepts a connection as a non-blocking socket that is closed on exec.
@@ -89,5 +92,51 @@ static const int twill_send_flags = MSG_NOSIGNAL;
 #else
 static const int twill_send_flags = 0;
 #endif
+
+// Makes a datagram socket that is non-blocking and closed on exec.
+static inline int twill_datagram_socket(int family) {
+#ifdef __linux__
+    return socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+#else
+    int descriptor = socket(family, SOCK_DGRAM, 0);
+    if (descriptor >= 0) {
+        fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    }
+    return descriptor;
+#endif
+}
+
+// One datagram of many that go through one call: what recvmsg and sendmsg take, and how many bytes it had. Laid out as Linux's mmsghdr.
+struct twill_datagram {
+    struct msghdr message;
+    unsigned int length;
+};
+
+// What a header's flags say of a datagram that was longer than its place.
+static const int twill_truncated_flag = MSG_TRUNC;
+
+// Receives the datagrams that are there, at most so many; how many they were, or -1 with errno where the first could not be had.
+static inline int twill_receive_datagrams(int descriptor, struct twill_datagram *datagrams, unsigned int count) {
+#ifdef __linux__
+    return recvmmsg(descriptor, (struct mmsghdr *)datagrams, count, 0, NULL);
+#else
+    unsigned int done = 0;
+    for (ssize_t length; done < count && (length = recvmsg(descriptor, &datagrams[done].message, 0)) >= 0; done++)
+        datagrams[done].length = (unsigned int)length;
+    return done > 0 ? (int)done : -1;
+#endif
+}
+
+// Sends datagrams in their order; how many the system took, or -1 with errno where it refused the first.
+static inline int twill_send_datagrams(int descriptor, struct twill_datagram *datagrams, unsigned int count) {
+#ifdef __linux__
+    return sendmmsg(descriptor, (struct mmsghdr *)datagrams, count, twill_send_flags);
+#else
+    unsigned int done = 0;
+    while (done < count && sendmsg(descriptor, &datagrams[done].message, twill_send_flags) >= 0) done++;
+    return done > 0 ? (int)done : -1;
+#endif
+}
 
 #endif

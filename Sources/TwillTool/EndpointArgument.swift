@@ -1,29 +1,37 @@
 import ArgumentParser
 import Twill
 
-/// A TCP port as the command line writes it: `tcp:8007`, `tcp:127.0.0.1:8007`, `tcp:[::1]:8007`.
+/// A TCP or UDP port as the command line writes it: `tcp:8007`, `udp:127.0.0.1:8007`, `tcp:[::1]:8007`.
 ///
 /// It is text that was checked, nothing more: no name is looked up, and no port is opened.
 struct EndpointArgument: Equatable {
+    /// What stands before the first colon.
+    enum Scheme: String {
+        case tcp
+        case udp
+    }
+
+    var scheme = Scheme.tcp
     /// A literal address or, to connect to, a name; empty for all addresses of this machine.
     let host: String
     let port: Int
 
     /// Reads where to listen: the host may be missing, or is a literal address; port 0 stands for a free one.
     static func listening(_ text: String) throws -> EndpointArgument {
-        let (host, port) = try parts(of: text)
+        let scheme = text.hasPrefix("udp:") ? Scheme.udp : .tcp
+        let (host, port) = try parts(of: text, scheme)
         guard let port = number(port, in: 0...65535) else {
             throw ValidationError("the port must be a number from 0 to 65535 (0 takes a free one), as in tcp:8007")
         }
         guard host.isEmpty || Address(host: host, port: UInt16(port)) != nil else {
             throw ValidationError("the host must be an address of this machine, as in tcp:127.0.0.1:8007; leave it out for all of them")
         }
-        return EndpointArgument(host: host, port: port)
+        return EndpointArgument(scheme: scheme, host: host, port: port)
     }
 
-    /// Reads where to connect to: the host is a literal address or a name.
+    /// Reads where to connect to, by TCP: the host is a literal address or a name.
     static func connecting(_ text: String) throws -> EndpointArgument {
-        let (host, port) = try parts(of: text)
+        let (host, port) = try parts(of: text, .tcp)
         guard let port = number(port, in: 1...65535) else {
             throw ValidationError("the port must be a number from 1 to 65535, as in tcp:127.0.0.1:8007")
         }
@@ -37,8 +45,8 @@ struct EndpointArgument: Equatable {
     }
 
     /// What stands before the last colon and behind it, without the scheme and without brackets.
-    private static func parts(of text: String) throws -> (host: String, port: Substring) {
-        guard text.hasPrefix("tcp:") else {
+    private static func parts(of text: String, _ scheme: Scheme) throws -> (host: String, port: Substring) {
+        guard text.hasPrefix("\(scheme.rawValue):") else {
             throw ValidationError("an address begins with 'tcp:', as in tcp:127.0.0.1:8007")
         }
         let rest = text.dropFirst(4)
@@ -82,7 +90,7 @@ struct EndpointArgument: Equatable {
 extension EndpointArgument: CustomStringConvertible {
     /// The port as it is written on the command line.
     var description: String {
-        if host.isEmpty { return "tcp:\(port)" }
-        return host.contains(":") ? "tcp:[\(host)]:\(port)" : "tcp:\(host):\(port)"
+        if host.isEmpty { return "\(scheme.rawValue):\(port)" }
+        return host.contains(":") ? "\(scheme.rawValue):[\(host)]:\(port)" : "\(scheme.rawValue):\(host):\(port)"
     }
 }

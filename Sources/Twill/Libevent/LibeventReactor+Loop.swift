@@ -66,6 +66,7 @@ extension LibeventReactor {
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
     private func finishWhatWasPutOff() {
         hasWork = false
+        if !floodedPorts.isEmpty { takeFromFloodedPorts() }
         if !visits.isEmpty {
             let transports = visits
             visits.removeAll(keepingCapacity: true)

@@ -142,6 +142,9 @@ extension LibeventReactor {
         for listener in listeners {
             listener.stopListening()
         }
+        for port in udpPorts {
+            port.stopListening()
+        }
         for dialer in dialers {
             dialer.cancel()
         }

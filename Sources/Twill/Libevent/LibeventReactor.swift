@@ -21,7 +21,8 @@ import Darwin
 /// runs, it is whatever thread holds the reactor. SIGPIPE is ignored in the whole process from the first reactor on, because a peer that
 /// went away must not end a server.
 ///
-/// A reactor holds one 256 KiB buffer for reading and one 64 KiB buffer for writing, whatever the number of its connections.
+/// A reactor holds one 256 KiB buffer for reading and one 64 KiB buffer for writing, whatever the number of its connections; with the first UDP
+/// port, room for 64 datagrams that arrive, of 64 KiB each, and 64 KiB for those that leave. Room that nothing has been in takes no memory.
 @safe
 public final class LibeventReactor: Reactor {
     static let readBufferBytes = 256 << 10
@@ -44,6 +45,7 @@ public final class LibeventReactor: Reactor {
 
     let base: EventBase
     let stage: WriteStage
+    let udpStage: UDPStage
     let readBuffer: UnsafeMutableRawBufferPointer
     /// Whether another thread or a signal wants something.
     var bellRang = false
@@ -89,6 +91,13 @@ public final class LibeventReactor: Reactor {
     /// What the ports before them have counted.
     var retired = ConnectionStatistics()
 
+    // Of the UDP ports, in LibeventReactor+UDP.swift.
+    var udpPorts: [UDPPort] = []
+    /// Those in which so much arrives that the loop does not wait for it.
+    var floodedPorts: [UDPPort] = []
+    /// Where datagrams arrive; made for the first port.
+    var udpIntake: UDPIntake?
+
     // Of the statistics, in LibeventReactor+Statistics.swift.
     var loopLag = Duration.zero
     var longestLoopLag = Duration.zero
@@ -123,6 +132,7 @@ public final class LibeventReactor: Reactor {
         }
         // Only now, when nothing can fail any more before `deinit` is there to free them.
         stage = WriteStage()
+        udpStage = UDPStage()
         unsafe readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.readBufferBytes, alignment: 4096)
         do throws(SystemError) {
             bell = try Bell(loop: self, descriptor: wakeUp.readEnd)
@@ -142,6 +152,8 @@ public final class LibeventReactor: Reactor {
         outgoing.free()
         unsafe readBuffer.deallocate()
         stage.free()
+        udpStage.free()
+        udpIntake?.free()
     }
 
     public func stop() {
@@ -217,6 +229,7 @@ public final class LibeventReactor: Reactor {
     @inline(__always)
     func endCallback() {
         stage.flush()
+        udpStage.flush()
         noteCallback(of: nil)
     }
 
@@ -224,6 +237,7 @@ public final class LibeventReactor: Reactor {
     @inline(__always)
     func endCallback(of transport: SocketTransport) {
         stage.flush()
+        udpStage.flush()
         noteCallback(of: transport)
     }
 

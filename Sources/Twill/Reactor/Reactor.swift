@@ -16,7 +16,7 @@ public import Logging
 /// - An error that a call throws is logged; the loop goes on.
 /// - There is no global reactor. Several may run in one process, each on its own thread; one may be run, stopped, and run again.
 ///
-/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorUNIX`, `IReactorThreads`.
+/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorUNIX`, `IReactorUDP`, `IReactorMulticast`, `IReactorThreads`.
 public protocol Reactor: AnyObject {
     /// The way in from other threads.
     var handle: ReactorHandle { get }
@@ -120,6 +120,10 @@ public protocol Reactor: AnyObject {
     /// Twisted: `IReactorSocket.adoptStreamConnection`, which duplicates the descriptor.
     func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws
 
+    /// Opens a UDP port, and serves it with a protocol; see ``listenUDP(port:protocol:interface:maxPacketSize:reusePort:options:)``.
+    @discardableResult
+    func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport
+
     /// Watches a descriptor of your own, and calls back on each turn on which it is ready.
     ///
     /// The descriptor stays yours: cancel the watch before you close it. Twisted: `addReader`, `addWriter`.
@@ -164,6 +168,28 @@ extension Reactor {
             on: TCPBinding(
                 port: port, interface: interface, backlog: backlog, reusePort: reusePort, connectionsMax: connectionsMax, options: options),
             factory: factory)
+    }
+
+    /// Opens a UDP port, and serves it with a protocol: for servers, and for clients, which take port 0.
+    ///
+    /// - Parameters:
+    ///   - port: from 0 to 65535; 0 takes a free one, which ``DatagramTransport/host`` tells.
+    ///   - handler: hears what arrives; one that no other port uses.
+    ///   - interface: the literal address to listen on; empty for all of them, IPv6 and IPv4 in one socket where the machine has both.
+    ///   - maxPacketSize: the longest datagram that is delivered, in bytes; longer ones go to `datagramTruncated`.
+    ///   - reusePort: lets other sockets have the same port, too: see ``UDPBinding/reusePort``.
+    ///   - options: what the port asks of the system and of Twill.
+    /// - Throws: ``ListenError``; ``DatagramError/protocolInUse``; what `startProtocol` threw.
+    ///
+    /// Twisted: `IReactorUDP.listenUDP`, `IReactorMulticast.listenMulticast`; any port can join groups here.
+    @discardableResult
+    public func listenUDP(
+        port: Int, protocol handler: DatagramProtocol, interface: String = "", maxPacketSize: Int = 8192, reusePort: Bool = false,
+        options: DatagramOptions = DatagramOptions()
+    ) throws -> DatagramTransport {
+        try listenUDP(
+            on: UDPBinding(port: port, interface: interface, maxPacketSize: maxPacketSize, reusePort: reusePort, options: options),
+            protocol: handler)
     }
 
     /// Connects to a TCP port. What happens is told to the factory, and never from inside this call.

@@ -11,6 +11,7 @@ enum ServerName: String, CaseIterable {
     case chargen
     case daytime
     case qotd
+    case udpEcho = "udp-echo"
 
     /// Reads a name.
     init(parsing text: String) throws {
@@ -32,6 +33,7 @@ enum ServerName: String, CaseIterable {
         case .chargen: "sends lines of text as fast as they are read (RFC 864)"
         case .daytime: "sends the date and time in UTC, and closes (RFC 867)"
         case .qotd: "sends a quote, and closes (RFC 865)"
+        case .udpEcho: "sends back every UDP datagram of up to 65507 bytes (RFC 862)"
         }
     }
 
@@ -44,17 +46,31 @@ enum ServerName: String, CaseIterable {
         }.joined(separator: "\n")
     }
 
-    /// A handler for one more connection.
-    func makeProtocol() -> Protocol {
+    /// Who handles what arrives: a protocol for each connection, or one for each UDP port.
+    enum Handler {
+        case connections(() -> Protocol)
+        case datagrams(() -> DatagramProtocol)
+    }
+
+    var handler: Handler {
         switch self {
-        case .echo: Echo()
-        case .lineEcho: LineEcho()
-        case .netstringEcho: NetstringEcho()
-        case .int32Echo: Int32Echo()
-        case .discard: Discard()
-        case .chargen: Chargen()
-        case .daytime: Daytime()
-        case .qotd: QuoteOfTheDay()
+        case .echo: .connections { Echo() }
+        case .lineEcho: .connections { LineEcho() }
+        case .netstringEcho: .connections { NetstringEcho() }
+        case .int32Echo: .connections { Int32Echo() }
+        case .discard: .connections { Discard() }
+        case .chargen: .connections { Chargen() }
+        case .daytime: .connections { Daytime() }
+        case .qotd: .connections { QuoteOfTheDay() }
+        case .udpEcho: .datagrams { UDPEcho() }
+        }
+    }
+
+    /// Where it listens unless told otherwise. Datagrams come from whoever they say, so their echo stays on this machine until somebody opens it.
+    var usualEndpoint: EndpointArgument {
+        switch handler {
+        case .connections: EndpointArgument(host: "", port: 8007)
+        case .datagrams: EndpointArgument(scheme: .udp, host: "127.0.0.1", port: 8007)
         }
     }
 }

@@ -79,4 +79,48 @@ struct AllocationTests {
         #expect(pinger.allocations == 0)
         #expect(pinger.answers == Self.warmUps + Self.rounds)
     }
+
+    /// Sends one datagram after another, as ``Pinger`` sends messages; every fourth time a burst, which is taken as one batch.
+    private final class DatagramPinger: DatagramProtocol {
+        private(set) var allocations = -1
+        private var answers = 0
+        private var awaited = 1
+        private var start = 0
+
+        override func startProtocol() { reactor.callLater(.zero) { [unowned self] in try send() } }
+
+        private var reactor: any Reactor { transport.reactor }
+
+        private func send() throws {
+            awaited = answers % 4 == 0 ? 40 : 1
+            for _ in 0..<awaited { try transport.write(message) }
+        }
+
+        private let message = [UInt8](repeating: 0x2E, count: 64)
+
+        override func datagramReceived(_ data: Span<UInt8>, from sender: Address) throws {
+            awaited -= 1
+            guard awaited == 0 else { return }
+            answers += 1
+            if answers == AllocationTests.warmUps { start = twill_allocation_count() }
+            if answers == AllocationTests.warmUps + AllocationTests.rounds {
+                allocations = twill_allocation_count() - start
+                reactor.stop()
+            } else {
+                try send()
+            }
+        }
+    }
+
+    @Test(arguments: ["127.0.0.1", "::1", ""])
+    func anEchoedDatagramAllocatesNothing(interface: String) throws {
+        let pinger = DatagramPinger()
+        try withReactor { reactor in
+            let server = try reactor.listenUDP(port: 0, protocol: DatagramEcho(), interface: interface).host
+            let port = try reactor.listenUDP(port: 0, protocol: pinger, interface: interface)
+            let host = interface.isEmpty ? "127.0.0.1" : interface
+            try port.connect(to: try #require(Address(host: host, port: server.port ?? 0)))
+        }
+        #expect(pinger.allocations == 0)
+    }
 }

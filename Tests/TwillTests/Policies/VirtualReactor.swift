@@ -73,6 +73,7 @@ final class VirtualReactor: Reactor {
     func listenUNIX(on binding: UNIXBinding, factory: Factory) -> any ListeningPort { unavailable() }
     func connectUNIX(to target: UNIXTarget, factory: ClientFactory) -> Connector { unavailable() }
     func connectTCP(to target: TCPTarget, factory: ClientFactory) -> Connector { unavailable() }
+    func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) -> DatagramTransport { unavailable() }
     func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
     ) -> any DescriptorWatch { unavailable() }

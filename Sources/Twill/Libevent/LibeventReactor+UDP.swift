@@ -1,0 +1,57 @@
+/// UDP ports, and the memory that they share.
+extension LibeventReactor {
+    @discardableResult
+    public func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport {
+        try handler.checkUnused()
+        let (socket, host) = try UDPSocket.open(binding)
+        return try serve(socket, at: host, binding, handler)
+    }
+
+    /// Serves a datagram socket that is bound, and closes it in the end, or at once where the protocol won't start.
+    ///
+    /// - Parameter peer: where the socket is connected, if it is.
+    func serve(
+        _ socket: UDPSocket, at host: Address, peer: Address? = nil, _ binding: UDPBinding, _ handler: DatagramProtocol
+    ) throws -> UDPPort {
+        let port: UDPPort
+        do {
+            port = try UDPPort(loop: self, socket: socket, host: host, peer: peer, binding: binding)
+        } catch {
+            socket.close()
+            throw error
+        }
+        udpPorts.append(port)
+        try port.start(handler)
+        return port
+    }
+
+    /// Where datagrams arrive: one for all ports, since each hands on what it has taken before another takes more.
+    func sharedIntake() -> UDPIntake {
+        if let udpIntake { return udpIntake }
+        let made = UDPIntake()
+        udpIntake = made
+        udpStage.prepare(for: made)
+        return made
+    }
+
+    func forget(_ port: UDPPort) {
+        udpPorts.removeAll { $0 === port }
+        floodedPorts.removeAll { $0 === port }
+    }
+
+    /// Takes one batch from each port that has had a large one, and waits again for those in which nothing is left.
+    func takeFromFloodedPorts() {
+        var index = 0
+        // A callback may close any port; one that is missed for it has its turn next time.
+        while index < floodedPorts.count {
+            let port = floodedPorts[index]
+            if port.receive() {
+                index += 1
+            } else {
+                if index < floodedPorts.count, floodedPorts[index] === port { floodedPorts.remove(at: index) }
+                port.endFlood()
+            }
+        }
+        if !floodedPorts.isEmpty { hasWork = true }
+    }
+}
