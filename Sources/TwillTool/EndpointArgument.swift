@@ -16,9 +16,17 @@ struct EndpointArgument: Equatable {
     let host: String
     let port: Int
 
-    /// Reads where to listen: the host may be missing, or is a literal address; port 0 stands for a free one.
+    /// Reads where to listen, by TCP: the host may be missing, or is a literal address; port 0 stands for a free one.
     static func listening(_ text: String) throws -> EndpointArgument {
-        let scheme = text.hasPrefix("udp:") ? Scheme.udp : .tcp
+        try listening(text, .tcp)
+    }
+
+    /// Reads where to listen, by TCP or UDP.
+    static func serving(_ text: String) throws -> EndpointArgument {
+        try listening(text, text.hasPrefix("udp:") ? .udp : .tcp)
+    }
+
+    private static func listening(_ text: String, _ scheme: Scheme) throws -> EndpointArgument {
         let (host, port) = try parts(of: text, scheme)
         guard let port = number(port, in: 0...65535) else {
             throw ValidationError("the port must be a number from 0 to 65535 (0 takes a free one), as in tcp:8007")

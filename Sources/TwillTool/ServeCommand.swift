@@ -39,7 +39,7 @@ struct ServeCommand: ParsableCommand {
             takes udp:PORT and udp:HOST:PORT. Port 0 takes a free port. May be given several times. (default: tcp:8007; for udp-echo \
             udp:127.0.0.1:8007)
             """, valueName: "address"),
-        transform: EndpointArgument.listening)
+        transform: EndpointArgument.serving)
     var listen: [EndpointArgument] = []
 
     @Flag(help: "Log every connection, and what goes on inside, on standard error.")
@@ -49,7 +49,8 @@ struct ServeCommand: ParsableCommand {
         let scheme = name.usualEndpoint.scheme
         for endpoint in listen where endpoint.scheme != scheme {
             throw ValidationError(
-                "\(name.rawValue) can't listen on \(endpoint); write \(scheme.rawValue):PORT or \(scheme.rawValue):HOST:PORT")
+                "--listen \(endpoint) is none for \(name.rawValue), whose addresses begin with '\(scheme.rawValue):', as in \(scheme.rawValue):8007"
+            )
         }
     }
 

@@ -15,7 +15,10 @@ struct CommandLineTests {
         (["--help"], ["serve", "load", "forward", "tcp:[::1]:8007"]),
         (
             ["serve", "--help"],
-            ["line-echo", "netstring-echo", "int32-echo", "discard", "chargen", "daytime", "qotd", "--listen", "default: tcp:8007"]
+            [
+                "line-echo", "netstring-echo", "int32-echo", "discard", "chargen", "daytime", "qotd", "udp-echo", "--listen",
+                "default: tcp:8007", "udp:127.0.0.1:8007",
+            ]
         ),
         (
             ["load", "--help"],
@@ -51,6 +54,11 @@ struct CommandLineTests {
         (["serve", "echo", "--listen", "tcp:127.0.0.1:80:90"], ["--listen", "tcp:127.0.0.1:80:90"]),
         (["serve", "echo", "--listen", "tcp:localhost:0"], ["--listen", "tcp:localhost:0", "address of this machine"]),
         (["serve", "echo", "--listen", "udp:8007"], ["--listen", "udp:8007", "'tcp:'"]),
+        (["serve", "echo", "--listen", "unix:8007"], ["--listen", "unix:8007", "'tcp:'"]),
+        (["serve", "udp-echo", "--listen", "tcp:8007"], ["--listen", "tcp:8007", "'udp:'"]),
+        (["serve", "udp-echo", "--listen", "udp:0", "--listen", "udp:localhost:0"], ["udp:localhost:0", "address of this machine"]),
+        (["serve", "udp-echo", "--listen", "udp:70000"], ["udp:70000", "0 to 65535"]),
+        (["forward", "udp:8000", "tcp:127.0.0.1:9000"], ["udp:8000", "'tcp:'"]),
         (["serve", "echo", "--listen", "tcp:0", "--listen", "tcp:[::1:0"], ["--listen", "tcp:[::1:0"]),
         (["load"], ["<address>"]),
         (["load", "tcp:8007"], ["tcp:8007", "tcp:127.0.0.1:8007"]),

@@ -19,6 +19,15 @@ struct EndpointArgumentTests {
         #expect(endpoint.description == text)
     }
 
+    @Test(arguments: [("udp:8007", "", 8007), ("udp:127.0.0.1:0", "127.0.0.1", 0), ("udp:[::1]:65535", "::1", 65_535)])
+    func placeToServeDatagramsIsRead(text: String, host: String, port: Int) throws {
+        let endpoint = try EndpointArgument.serving(text)
+        #expect(endpoint == EndpointArgument(scheme: .udp, host: host, port: port))
+        #expect(endpoint.description == text)
+        let stream = text.replacing("udp", with: "tcp")
+        #expect(try EndpointArgument.serving(stream) == EndpointArgument.listening(stream))
+    }
+
     @Test(arguments: [
         ("tcp:127.0.0.1:8007", "127.0.0.1", 8007),
         ("tcp:localhost:1", "localhost", 1),
@@ -41,6 +50,9 @@ struct EndpointArgumentTests {
     @Test(arguments: badEverywhere + ["tcp:localhost:80", "tcp:example.com:80"])
     func whatIsNoPlaceToListenIsRefused(text: String) {
         #expect(throws: (any Error).self) { try EndpointArgument.listening(text) }
+        guard !text.hasPrefix("udp:") else { return }
+        #expect(throws: (any Error).self) { try EndpointArgument.serving(text) }
+        #expect(throws: (any Error).self) { try EndpointArgument.serving(text.replacing("tcp", with: "udp")) }
     }
 
     @Test(arguments: badEverywhere + ["tcp:8007", "tcp:127.0.0.1:0"])

@@ -3,10 +3,10 @@ import Testing
 
 @testable import TwillTool
 
-/// The eight servers, each as a process that a client of the system's own sockets talks to.
+/// The servers, each as a process that a client of the system's own sockets talks to.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ServeTests {
-    @Test(arguments: ServerName.allCases)
+    @Test(arguments: ServerName.allCases.filter { $0.usualEndpoint.scheme == .tcp })
     func terminationEndsEveryServerWithStatusZero(name: ServerName) throws {
         let (server, port) = try ToolProcess.serve(name.rawValue)
         // A connection is open meanwhile.
@@ -100,6 +100,22 @@ struct ServeTests {
         try client.send([0, 1, 0x86, 0xA0])
         #expect(try client.receiveToEnd().isEmpty)
         #expect(try server.terminate().status == 0)
+    }
+
+    @Test func udpEchoSendsDatagramsBackAndStopsAtASignal() throws {
+        let server = try ToolProcess(["serve", "udp-echo", "--listen", "udp:127.0.0.1:0", "--listen", "udp:[::1]:0"])
+        let lines = try server.waitForLines(2)
+        #expect(lines[0].hasPrefix("listening on udp:127.0.0.1:") && lines[1].hasPrefix("listening on udp:[::1]:"))
+        let port = try #require(lines[0].split(separator: ":").last.flatMap { UInt16($0) })
+        let client = try SystemClient(datagramsTo: port)
+        for size in [5, 0, 65_507, 1] {
+            let datagram = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try client.sendDatagram(datagram)
+            #expect(try client.receiveDatagram() == datagram)
+        }
+        let end = try server.terminate()
+        #expect(end.status == 0)
+        #expect(end.errors == "")
     }
 
     @Test func discardSaysNothing() throws {

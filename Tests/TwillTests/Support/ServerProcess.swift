@@ -18,13 +18,13 @@ final class ServerProcess {
     private let child: ChildProcess
 
     /// Starts a server on a free port of this machine, and waits until it says that it listens.
-    init(_ name: String, startedBy prefix: [String] = []) throws {
+    init(_ name: String, scheme: String = "tcp", startedBy prefix: [String] = []) throws {
         guard let tool = Self.tool else { throw ChildProcess.Failure("the tool twill was not built: swift build --build-tests builds it") }
-        child = try ChildProcess(prefix + [tool, "serve", name, "--listen", "tcp:127.0.0.1:0"])
+        child = try ChildProcess(prefix + [tool, "serve", name, "--listen", "\(scheme):127.0.0.1:0"])
         let line = try child.wait(for: "the line that says where it listens") { observed in
             observed.output.firstIndex(of: "\n").map { observed.output[..<$0] }
         }
-        let greeting = "listening on tcp:127.0.0.1:"
+        let greeting = "listening on \(scheme):127.0.0.1:"
         guard line.hasPrefix(greeting), let port = Int(line.dropFirst(greeting.count)) else {
             throw ChildProcess.Failure("instead of saying where it listens, twill serve \(name) said: \(line)")
         }

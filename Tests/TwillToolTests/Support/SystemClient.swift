@@ -9,8 +9,17 @@ final class SystemClient {
     private let descriptor: CInt
 
     /// Connects to a port of 127.0.0.1.
-    init(port: UInt16) throws {
-        descriptor = try Self.stream()
+    convenience init(port: UInt16) throws {
+        try self.init(connecting: try Self.stream(), to: port)
+    }
+
+    /// Makes a UDP socket whose peer is a port of 127.0.0.1.
+    convenience init(datagramsTo port: UInt16) throws {
+        try self.init(connecting: try Self.datagrams(), to: port)
+    }
+
+    private init(connecting descriptor: CInt, to port: UInt16) throws {
+        self.descriptor = descriptor
         var timeout = timeval(tv_sec: 30, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             _ = unsafe setsockopt(descriptor, SOL_SOCKET, option, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -67,6 +76,15 @@ final class SystemClient {
         }
     }
 
+    /// Sends one datagram.
+    func sendDatagram(_ bytes: [UInt8]) throws {
+        let count = unsafe bytes.withUnsafeBytes { unsafe Foundation.send(descriptor, $0.baseAddress, $0.count, Self.noSignal) }
+        guard count == bytes.count else { throw Failure(description: "send failed, errno \(errno)") }
+    }
+
+    /// Receives one datagram.
+    func receiveDatagram() throws -> [UInt8] { try receivePiece(atMost: 65_536) }
+
     private func receivePiece(atMost count: Int) throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
         let received = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
@@ -86,6 +104,16 @@ final class SystemClient {
         let descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #else
         let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        guard descriptor >= 0 else { throw Failure(description: "no socket, errno \(errno)") }
+        return descriptor
+    }
+
+    private static func datagrams() throws -> CInt {
+        #if canImport(Darwin)
+        let descriptor = socket(AF_INET, SOCK_DGRAM, 0)
+        #else
+        let descriptor = socket(AF_INET, CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         #endif
         guard descriptor >= 0 else { throw Failure(description: "no socket, errno \(errno)") }
         return descriptor
