@@ -4,10 +4,12 @@
 #   make load-test DURATION=30s      longer than the 5 seconds of each load
 #   make bench ROUNDS=7 DURATION=3s  more rounds, of another length
 #   make churn CONNECTIONS=100000    a tenth of the million connections
+#   make fuzz TARGET=line-framer     one of the fuzzers, which Fuzz/corpus lists
 
 FILTER ?=
 ROUNDS ?=
 CONNECTIONS ?=
+TARGET ?=
 DURATION ?=
 export DURATION
 
@@ -22,7 +24,7 @@ bench_build := $(release_build) --package-path Benchmarks
 bench := "$$($(bench_build) --show-bin-path)/bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run load-test bench churn instructions syscalls sanitize examples lint clean dependencies bench-build
+.PHONY: help build test run load-test bench churn instructions syscalls sanitize fuzz examples lint clean dependencies bench-build
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +63,9 @@ syscalls: bench-build ## Count system calls per message (installs strace; Linux)
 sanitize: dependencies ## Run the library's tests under the address and the thread sanitizer (FILTER=name)
 	FILTER='$(FILTER)' scripts/sanitize
 
+fuzz: dependencies ## Fuzz the framers and receivers (TARGET=name DURATION=60s for each; Linux)
+	TARGET='$(TARGET)' scripts/fuzz
+
 examples: dependencies ## Build every example and try it with a real client
 	$(MAKE) -C Examples check
 
@@ -68,7 +73,7 @@ lint: ## Check the format and the rules of the house
 	scripts/lint
 
 clean: ## Remove everything that was built
-	rm -rf .build Benchmarks/.build Examples/.build
+	rm -rf .build Benchmarks/.build Examples/.build Fuzz/.build
 
 dependencies:
 	@scripts/install-dependencies

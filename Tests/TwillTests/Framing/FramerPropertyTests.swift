@@ -2,81 +2,139 @@ import Testing
 
 @testable import Twill
 
-/// A small generator whose whole state is its seed, so that a failure can be run again.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
+/// Framers and random streams: at each cut they find what the naive rules in `Checks` find, the rejection and its offset included, and keep the
+/// contract of `Framer` on the way.
+@Suite("Framers keep their rules at every cut", .nothingLivesOn)
+struct FramerPropertyTests {
+    typealias Kind = FramingCheckInput.Kind
 
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
+    /// Fails with the input, which says all that is needed to see it again.
+    private func check(_ input: FramingCheckInput, sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(throws: Never.self, "\(input)", sourceLocation: sourceLocation) { try input.checkFramer() }
     }
-}
 
-private func array(_ bytes: Span<UInt8>) -> [UInt8] {
-    bytes.indices.map { bytes[$0] }
-}
+    @Test(arguments: Kind.allCases, Seeds.first(60))
+    func framesComeOutAsTheyWentIn(kind: Kind, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let (input, frames) = FramingCheckInput.random(.random(kind, using: &generator), using: &generator)
+        var encoded: [UInt8] = []
+        for frame in frames { input.rules.makeFramer().encode(frame, into: &encoded) }
+        #expect(encoded == input.stream)
+        #expect(input.rules.outcome(of: input.stream) == FramingOutcome(found: frames.map { .frame($0) }))
+        check(input)
+    }
 
-private final class Lines: LineReceiver {
-    var frames: [[UInt8]] = []
-    override func lineReceived(_ line: Span<UInt8>) { frames.append(array(line)) }
-}
+    @Test(arguments: Kind.allCases, Seeds.first(60))
+    func garbageIsReadInOneWay(kind: Kind, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let rules = FramingRules.random(kind, using: &generator)
+        let stream = rules.randomGarbage(count: .random(in: 0...120, using: &generator), using: &generator)
+        check(FramingCheckInput(rules: rules, pieceSizes: FramingCheckInput.randomSizes(using: &generator), stream: stream))
+    }
 
-private final class Strings: NetstringReceiver {
-    var frames: [[UInt8]] = []
-    override func stringReceived(_ string: Span<UInt8>) { frames.append(array(string)) }
-}
+    @Test(arguments: Kind.allCases, Seeds.first(60))
+    func oneFlippedBitIsReadInOneWay(kind: Kind, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var (input, _) = FramingCheckInput.random(.random(kind, using: &generator), using: &generator)
+        input.flipBit(using: &generator)
+        check(input)
+    }
 
-@Suite(.nothingLivesOn) struct FramerPropertyTests {
-    static let seeds = (0..<200).map { UInt64($0) &* 7919 &+ 1 }
+    @Test(arguments: Kind.allCases, Seeds.first(60))
+    func aSpoiledFrameIsReadInOneWay(kind: Kind, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var (input, frames) = FramingCheckInput.random(.random(kind, using: &generator), using: &generator)
+        input.spoilStart(of: frames, using: &generator)
+        check(input)
+    }
 
-    /// Feeds the bytes in pieces of random size.
-    private func feed(_ stream: [UInt8], to receiver: Twill::Protocol, using generator: inout SeededGenerator) throws {
-        var position = 0
-        while position < stream.count {
-            let count = min(stream.count - position, Int.random(in: 1...40, using: &generator))
-            let chunk = Array(stream[position..<position + count])
-            try receiver.dataReceived(chunk.span)
-            position += count
+    @Test(arguments: Kind.allCases, Seeds.first(4))
+    func twoPiecesAreReadAsOneWhereverTheyMeet(kind: Kind, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var (input, _) = FramingCheckInput.random(.random(kind, using: &generator), frameCount: 3, using: &generator)
+        input.flipBit(using: &generator)
+        for position in input.stream.indices {
+            input.pieceSizes = [position, input.stream.count]
+            check(input)
         }
     }
 
-    @Test("lines come out as they went in, however they are cut", arguments: seeds) func lines(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
-        let alphabet: [UInt8] = [13, 10, 97, 98]
-        let frames = (0..<20).map { _ -> [UInt8] in
-            var frame = (0..<Int.random(in: 0...30, using: &generator)).map { _ in alphabet.randomElement(using: &generator) ?? 97 }
-            // A frame may hold parts of the delimiter, but neither the whole nor, at its end, the beginning.
-            while let crlf = frame.indices.dropLast().first(where: { frame[$0] == 13 && frame[$0 + 1] == 10 }) { frame[crlf] = 97 }
-            return frame
+    @Test(arguments: 1...12, Seeds.first(10))
+    func delimitersOfTwoLettersAreFound(count: Int, seed: UInt64) {
+        var generator = SeededGenerator(seed: seed &* 13 &+ UInt64(count))
+        let delimiter = LineDelimiter.letters(count: count, .random(in: 0...4095, using: &generator))
+        // Pieces of the delimiter rather than letters, or long ones would never come up.
+        let stream = (0..<12).flatMap { _ in
+            let part = delimiter.bytes.prefix(.random(in: 0...count, using: &generator))
+            return part.dropFirst(.random(in: 0...part.count, using: &generator))
+                + (Int.random(in: 0..<3, using: &generator) == 0 ? delimiter.bytes : [])
         }
-        let receiver = Lines()
-        try feed(frames.flatMap { $0 + [13, 10] }, to: receiver, using: &generator)
-        #expect(receiver.frames == frames, "seed \(seed)")
+        for overlong in [OverlongLines.reject, .discard] {
+            let rules = FramingRules.lines(delimiter, lengthMax: .random(in: 0...30, using: &generator), overlong: overlong)
+            check(FramingCheckInput(rules: rules, pieceSizes: FramingCheckInput.randomSizes(using: &generator), stream: stream))
+        }
     }
 
-    @Test("netstrings come out as they went in, however they are cut", arguments: seeds) func netstrings(seed: UInt64) throws {
+    @Test(arguments: [LineDelimiter.any, .crlf, .lf], Seeds.first(30))
+    func carriageReturnsAndLineFeedsInAnyOrder(delimiter: LineDelimiter, seed: UInt64) {
         var generator = SeededGenerator(seed: seed)
-        let frames = (0..<20).map { _ in
-            (0..<Int.random(in: 0...120, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let stream = (0..<60).map { _ in [10, 13, 13, 120, 120].randomElement(using: &generator) ?? UInt8(10) }
+        for overlong in [OverlongLines.reject, .discard] {
+            let rules = FramingRules.lines(delimiter, lengthMax: .random(in: 0...8, using: &generator), overlong: overlong)
+            check(FramingCheckInput(rules: rules, pieceSizes: FramingCheckInput.randomSizes(using: &generator), stream: stream))
         }
-        let receiver = Strings()
-        try feed(frames.flatMap { bytes("\($0.count):") + $0 + bytes(",") }, to: receiver, using: &generator)
-        #expect(receiver.frames == frames, "seed \(seed)")
     }
 
-    @Test("one flipped bit gives the same frames whole and byte by byte", arguments: seeds) func flippedBit(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
-        var stream = (0..<8).flatMap { bytes("\($0 * 3):") + [UInt8](repeating: 65, count: $0 * 3) + bytes(",") }
-        stream[Int.random(in: 0..<stream.count, using: &generator)] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-        let whole = Strings()
-        try whole.dataReceived(stream.span)
-        let bytewise = Strings()
-        for byte in stream { try bytewise.dataReceived([byte].span) }
-        #expect(whole.frames == bytewise.frames, "seed \(seed)")
+    @Test(arguments: Kind.allCases, [0, 1, 2, 9, 10, 11, 99, 100, 254, 255])
+    func theLimitIsTheLongestThatIsTaken(kind: Kind, limit: Int) {
+        for excess in -1...1 where limit + excess >= 0 {
+            let frame = [UInt8](repeating: 120, count: limit + excess)
+            for rules in Self.rules(kind, limit: limit) {
+                let stream = rules.encoded([[120].dropLast(limit == 0 ? 1 : 0), frame])
+                let input = FramingCheckInput(rules: rules, pieceSizes: [1, 7, 64], stream: stream)
+                check(input)
+                let rejection = rules.outcome(of: stream).rejection
+                #expect((rejection != nil) == (excess > 0), "\(input)")
+                if excess > 0 { #expect(rejection?.offset == Self.offset(of: frame, in: input, limit: limit), "\(input)") }
+            }
+        }
+    }
+
+    private static func rules(_ kind: Kind, limit: Int) -> [FramingRules] {
+        switch kind {
+        case .lines: [LineDelimiter.crlf, .lf, .any, "aab"].map { .lines($0, lengthMax: limit) }
+        case .netstrings: [.netstrings(lengthMax: limit)]
+        case .strings:
+            [1, 2, 4, 8].map { LengthPrefix.bytes($0, .littleEndian) }.filter { $0.lengthMax > limit }.map {
+                .strings($0, lengthMax: limit)
+            }
+        case .packets: []
+        }
+    }
+
+    /// Where a frame that is a byte too long and the stream's last one breaks the rules.
+    private static func offset(of frame: [UInt8], in input: FramingCheckInput, limit: Int) -> Int {
+        let start = input.stream.count - input.rules.encoded([frame]).count
+        switch input.rules {
+        case .lines: return start + limit
+        // The length's last digit is the first that makes it too great.
+        case .netstrings: return start + "\(frame.count)".count - 1
+        case .strings, .packets: return start
+        }
+    }
+
+    @Test(arguments: [Int.max, .max - 1, 1 << 62, 0, -1, .min])
+    func noLimitMakesBytesTrap(limit: Int) {
+        let streams = [
+            "\(limit):x", "\(Int.max):x,", "9223372036854775808:", "x\r\nxx\r\n", "xx",
+            "\u{7F}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}xx",
+        ].map(bytes)
+        for kind in Kind.allCases {
+            for stream in streams {
+                for rules in Self.rules(kind, limit: limit) {
+                    check(FramingCheckInput(rules: rules, pieceSizes: [1, 3], stream: stream))
+                }
+            }
+        }
     }
 }
