@@ -41,13 +41,9 @@ struct ForeignDatagramTests {
         #expect(try server.stop() == 0)
     }
 
-    @Test(.enabled(if: hasProgram("python3"), "python3 is not installed"), arguments: ["connected", "unconnected"])
+    @Test(.needsTwisted, arguments: ["connected", "unconnected"])
     func twistedsOwnDatagramProtocol(way: String) throws {
-        guard let python = TwistedEnvironment.python else {
-            // PyPI can't be reached from every machine.
-            print("skipped: Twisted could not be installed: \(TwistedEnvironment.complaint)")
-            return
-        }
+        let python = try #require(TwistedEnvironment.python)
         let server = try ServerProcess("udp-echo", scheme: "udp")
         let (status, text) = try output(of: [python, "-c", Self.twistedClient, "\(server.port)", way])
         #expect(status == 0 && text == "agreed\n", "\(text)")
@@ -89,12 +85,9 @@ struct ForeignDatagramTests {
         sys.exit(outcome[0] != "agreed")
         """
 
-    @Test(.enabled(if: hasProgram("python3"), "python3 is not installed"))
+    @Test(.needsTwisted)
     func twistedsOwnServer() throws {
-        guard let python = TwistedEnvironment.python else {
-            print("skipped: Twisted could not be installed: \(TwistedEnvironment.complaint)")
-            return
-        }
+        let python = try #require(TwistedEnvironment.python)
         let server = try ChildProcess([python, "-u", "-c", Self.twistedServer])
         let line = try server.wait(for: "the port of Twisted's server") { observed in
             observed.output.firstIndex(of: "\n").map { observed.output[..<$0] }

@@ -129,9 +129,8 @@ final class ReceiverModel: FrameListener {
             scenario.hear(.frame(frame, unread: unread))
             try act(given: frame)
         case .skipped(let line, let took):
-            let told = Array(bytes.prefix(max(line, partial.count)))
             take(took)
-            try tellTooLong(told, at: start)
+            try tellTooLong(Array(bytes.prefix(line)), at: start)
         case .skippedSoFar:
             let isRestOfInput = partial.isEmpty
             take(bytes.count)
@@ -212,6 +211,8 @@ final class ReceiverModel: FrameListener {
         switch deed {
         case .rawMode:
             isRaw = true
+            // What follows the raw bytes is no rest of a line that is being skipped.
+            skipping = nil
             putPartialBack()
         case .handBack(let last):
             isRaw = false
