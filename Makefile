@@ -33,6 +33,7 @@ build: dependencies ## Build the library and the tool, for release
 	$(release_build)
 
 test: dependencies ## Install what is missing, build, run the tests (FILTER=name)
+	scripts/install-dependencies --if-possible haproxy
 	swift build --build-tests
 	swift test --skip-build $(test_options)
 

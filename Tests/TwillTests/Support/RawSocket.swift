@@ -53,6 +53,28 @@ final class RawSocket: Sendable {
         setPatience(.seconds(20))
     }
 
+    /// A connection to a UNIX socket of this machine.
+    init(connectedToPath path: String) throws {
+        #if canImport(Darwin)
+        descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #else
+        descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        guard descriptor >= 0 else { throw CallFailure("socket") }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let size = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.utf8.count < size else { throw CallFailure("connect", ENAMETOOLONG) }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        let status = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe systemConnect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        if status != 0 { throw CallFailure("connect") }
+        setPatience(.seconds(20))
+    }
+
     /// How long a call waits before it fails with EAGAIN.
     func setPatience(_ duration: Duration) {
         // Two words are what a timeval is on 64-bit systems; which module shows its members to Swift differs from build to build.
