@@ -88,7 +88,7 @@ public final class ProxyProtocolFactory: WrappingFactory {
         switch peer {
         case .ipv4, .ipv6: trusted.contains { $0.contains(peer) }
         case .unix: trustsUNIX
-        case .unknown: false
+        case .pipe, .unknown: false
         }
     }
 
