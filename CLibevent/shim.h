@@ -6,7 +6,9 @@
 
 // The system's headers come first: libevent's define _GNU_SOURCE, under which some of these types look different from what Swift's own
 // modules say of them.
+#include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -21,12 +23,11 @@
 #error "Twill needs libevent 2.1.12 or newer: install libevent-dev (apt) or libevent (brew)"
 #endif
 
-#ifndef __linux__
 #include <unistd.h>
-#endif
 
 #ifdef __linux__
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 // Declared by <sys/socket.h> only under _GNU_SOURCE, which a module can't ask for.
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
@@ -137,6 +138,82 @@ static inline int twill_send_datagrams(int descriptor, struct twill_datagram *da
     while (done < count && sendmsg(descriptor, &datagrams[done].message, twill_send_flags) >= 0) done++;
     return done > 0 ? (int)done : -1;
 #endif
+}
+
+// Makes a pipe whose ends are closed on exec: 0, or -1 with errno.
+static inline int twill_pipe(int *reading, int *writing) {
+    int ends[2];
+#ifdef __linux__
+    // What pipe2 does, which <unistd.h> declares under _GNU_SOURCE only.
+    if (syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) return -1;
+#else
+    if (pipe(ends) != 0) return -1;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+#endif
+    *reading = ends[0];
+    *writing = ends[1];
+    return 0;
+}
+
+// A descriptor that becomes readable when a child has ended, closed on exec: or -1 with errno, where the system has no such thing.
+static inline int twill_process_descriptor(int process) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    return (int)syscall(SYS_pidfd_open, process, 0);
+#else
+    (void)process;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+// Sends a signal to the process behind such a descriptor, and to no other that has its number by then.
+static inline int twill_process_signal(int descriptor, int number) {
+#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
+#else
+    (void)descriptor;
+    (void)number;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+// Lets a child begin in a folder.
+static inline int twill_spawn_folder(posix_spawn_file_actions_t *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+// Closes every descriptor from a number on in a child, whoever has opened it; where the system can't, those are left to it that are not closed
+// on exec.
+static inline int twill_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+#else
+    (void)actions;
+    (void)first;
+    return 0;
+#endif
+}
+
+// The flag that makes a child the leader of a session of its own.
+#ifdef POSIX_SPAWN_SETSID
+static const short twill_spawn_session_flag = POSIX_SPAWN_SETSID;
+#else
+static const short twill_spawn_session_flag = 0x80;
+#endif
+
+// The flag that closes every descriptor in a child which it was not given, where there is such a flag.
+#ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
+static const short twill_spawn_close_flag = POSIX_SPAWN_CLOEXEC_DEFAULT;
+#else
+static const short twill_spawn_close_flag = 0;
+#endif
+
+// The variables of this process's environment.
+static inline char **twill_environment(void) {
+    extern char **environ;
+    return environ;
 }
 
 #endif

@@ -53,7 +53,7 @@ extension Address {
     /// The description of the endpoint that reaches this address, as a client would write it.
     func endpoint(_ scheme: String = "tcp") -> String {
         switch self {
-        case .ipv4, .ipv6, .unknown: "\(scheme):\(self)"
+        case .ipv4, .ipv6, .pipe, .unknown: "\(scheme):\(self)"
         case .unix(let path): "unix:\(EndpointDescription.quote(path))"
         }
     }

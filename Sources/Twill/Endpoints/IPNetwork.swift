@@ -114,7 +114,7 @@ private struct AddressBits: Equatable {
             } else {
                 self.init(high: ipv6.high, low: ipv6.low, isIPv4: false)
             }
-        case .unix, .unknown: return nil
+        case .unix, .pipe, .unknown: return nil
         }
     }
 

@@ -31,7 +31,7 @@ public struct TrustedProxies: Hashable, Sendable {
         switch peer {
         case .ipv4, .ipv6: networks.contains { $0.contains(peer) }
         case .unix: includesUNIX
-        case .unknown: false
+        case .pipe, .unknown: false
         }
     }
 }

@@ -38,7 +38,7 @@ extension Address {
             return unsafe Self.withGeneric(&raw, body)
         case .unix(let path):
             return try unsafe Self.withUNIX(path, body)
-        case .unknown:
+        case .pipe, .unknown:
             throw SystemError(call: "socket", errno: EAFNOSUPPORT)
         }
     }

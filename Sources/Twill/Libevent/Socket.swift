@@ -20,7 +20,7 @@ struct Socket {
             switch address {
             case .ipv6: AF_INET6
             case .unix: AF_UNIX
-            case .ipv4, .unknown: AF_INET
+            case .ipv4, .pipe, .unknown: AF_INET
             }
         let descriptor = twill_stream_socket(family)
         guard descriptor >= 0 else { throw SystemError(call: "socket") }

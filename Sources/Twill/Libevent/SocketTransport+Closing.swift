@@ -22,11 +22,11 @@ extension SocketTransport {
         if actions.contains(.stopReading) { stopReading() }
         if actions.contains(.dropOutput) { dropOutput() }
         // On a socket that broke already this fails, and there is nobody left to reset.
-        if actions.contains(.reset) { try? socket.setLinger(.zero) }
+        if actions.contains(.reset), pipes?.isSocket != false { try? socket.setLinger(.zero) }
         if actions.contains(.stopPushProducer), flow?.pulls == false { stopProducer() }
         if actions.contains(.shutdownWriting) {
             cancelDeadline()
-            socket.shutdownWriting()
+            shutdownWriting()
         }
         if actions.contains(.tellReadLost) { tellHalf("readConnectionLost") { try $0.readConnectionLost() } }
         if actions.contains(.tellWriteLost) { tellHalf("writeConnectionLost") { try $0.writeConnectionLost() } }
@@ -41,7 +41,7 @@ extension SocketTransport {
     }
 
     /// Whether the loop would not tell of the socket's end.
-    var isUnwatched: Bool { !isWatched && stream.phase != .lost }
+    var isUnwatched: Bool { !isWatched && stream.phase != .lost && pipes?.endIsTold != true }
 
     /// Called by the loop on the turn after something was put off.
     func visit() {
@@ -80,7 +80,8 @@ extension SocketTransport {
 
     /// Looks whether the peer is gone, without taking input. Input that came before a peer's orderly end is still wanted.
     func lookForLoss() {
-        switch socket.peekAtEnd(expectsInput: stream.phase != .readClosed && stream.phase != .closing) {
+        let expectsInput = stream.phase != .readClosed && stream.phase != .closing
+        switch pipes?.peekAtEnd(expectsInput: expectsInput) ?? socket.peekAtEnd(expectsInput: expectsInput) {
         case .open: break
         case .closed: peerClosed()
         case .broken(let error): receivingBroke(error)
@@ -157,8 +158,8 @@ extension SocketTransport {
     /// Closes the socket so that the peer gets all that was sent: where closing could turn into a reset, says that no more will come and
     /// discards input until the peer closes too, for a limited time.
     private func linger() {
-        socket.shutdownWriting()
-        guard socket.wouldResetOnClose else { return release() }
+        shutdownWriting()
+        guard pipes?.lingers ?? socket.wouldResetOnClose else { return release() }
         do throws(SystemError) {
             try startReading()
         } catch {
@@ -167,11 +168,15 @@ extension SocketTransport {
         deadline = loop.callLater(settings.options.lingerTimeout) { [weak self] in self?.release() }
     }
 
+    private func shutdownWriting() {
+        if let pipes { pipes.closeOutput() } else { socket.shutdownWriting() }
+    }
+
     /// Closes the descriptor, once; its events go first.
     func release() {
         guard loop.release(self) else { return }
         cancelDeadline()
         endReading()
-        socket.close()
+        if let pipes { pipes.close() } else { socket.close() }
     }
 }

@@ -1,6 +1,15 @@
 import CLibevent
 
-/// A TCP connection on the reactor: reads straight from the socket, writes through the stage.
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// A stream connection on the reactor: reads straight from the socket, writes through the stage. Pipes, terminals and files go the same way,
+/// with ``PipeEnds`` in the socket's place.
 ///
 /// The reactor's table keeps it alive while its descriptor is open, so that libevent's callbacks may reach it without counting references;
 /// a connection that ended stays in the reactor's care until no callback can be running in it.
@@ -41,7 +50,10 @@ final class SocketTransport: Transport {
     static let directWriteBytes = 32 << 10
 
     let loop: LibeventReactor
+    /// The socket; of other descriptors the one under whose number the reactor keeps the connection.
     let socket: Socket
+    /// What is read from and written to where that is no socket of the reactor's own. Asked for on each read and write, so nil, not a kind.
+    let pipes: PipeEnds?
     let settings: Settings
     /// The settings' own, kept here so that counting needs no second look-up.
     let counters: ConnectionCounters
@@ -50,7 +62,7 @@ final class SocketTransport: Transport {
 
     // From `serve` to the loss.
     private var heldHandler = HeldReference<Protocol>(nil)
-    var stream = StreamState()
+    var stream: StreamState
     /// Whether anybody may write, and nobody needs to be told of it.
     var takesOutput = true
     /// Whether the loop comes back on the next turn.
@@ -66,9 +78,26 @@ final class SocketTransport: Transport {
     init(loop: LibeventReactor, socket: Socket, peer: Address, settings: Settings, connector: Connector? = nil) {
         self.loop = loop
         self.socket = socket
+        pipes = nil
+        stream = StreamState()
         self.settings = settings
         counters = settings.counters
         self.connector = connector
+        peerAddress = peer
+        super.init()
+        setState(.connected)
+    }
+
+    /// A connection over other descriptors than a socket's, of which there may be one for a single direction.
+    init(loop: LibeventReactor, pipes: PipeEnds, peer: Address, settings: Settings) {
+        self.loop = loop
+        socket = Socket(descriptor: pipes.key)
+        self.pipes = pipes
+        stream = StreamState(hasInput: pipes.input != nil, hasOutput: pipes.output != nil)
+        takesOutput = pipes.output != nil
+        self.settings = settings
+        counters = settings.counters
+        connector = nil
         peerAddress = peer
         super.init()
         setState(.connected)
@@ -92,7 +121,10 @@ final class SocketTransport: Transport {
 
     override var peer: Address { peerAddress }
 
-    override var host: Address { loop.keeps(self) ? socket.localAddress : .unknown }
+    override var host: Address {
+        guard pipes == nil else { return peerAddress }
+        return loop.keeps(self) ? socket.localAddress : .unknown
+    }
 
     override var peerCredentials: PeerCredentials? { loop.keeps(self) ? socket.peerCredentials : nil }
 
@@ -118,6 +150,11 @@ final class SocketTransport: Transport {
 
     /// Begins to watch the socket for input.
     func startReading() throws(SystemError) {
+        if let pipes {
+            try pipes.watchOutput(for: self)
+            // The watch of the output is all that there is to watch.
+            guard pipes.input != nil else { return isWatched = true }
+        }
         if readEvent == nil {
             readEvent = unsafe try Event(
                 base: loop.base, descriptor: socket.descriptor, interest: [.read, .persist],
@@ -166,7 +203,7 @@ final class SocketTransport: Transport {
     @inline(__always)
     func receive() {
         let buffer = unsafe loop.readBuffer
-        let count = unsafe socket.receive(into: buffer)
+        let count = unsafe pipes == nil ? socket.receive(into: buffer) : readFromPipe(into: buffer)
         if count > 0 {
             // The buffer lives as long as the reactor, and nobody else writes to it before this call returns.
             unsafe deliver(
@@ -179,8 +216,13 @@ final class SocketTransport: Transport {
     }
 
     @inline(never)
+    private func readFromPipe(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        unsafe pipes?.read(into: buffer) ?? 0
+    }
+
+    @inline(never)
     private func receivingFailed() {
-        let error = SystemError(call: "recv")
+        let error = SystemError(call: pipes == nil ? "recv" : "read")
         if !SystemError.isTransient(error.errno) { receivingBroke(error) }
     }
 
@@ -259,7 +301,7 @@ final class SocketTransport: Transport {
     /// Offers bytes to the socket; how many it took.
     @inline(__always)
     private func offer(_ bytes: UnsafeRawBufferPointer) -> Int {
-        let count = unsafe socket.send(bytes)
+        let count = unsafe pipes == nil ? socket.send(bytes) : writeToPipe(bytes)
         guard count >= 0 else {
             sendingFailed()
             return 0
@@ -269,8 +311,13 @@ final class SocketTransport: Transport {
     }
 
     @inline(never)
+    private func writeToPipe(_ bytes: UnsafeRawBufferPointer) -> Int {
+        unsafe pipes?.write(bytes) ?? 0
+    }
+
+    @inline(never)
     private func sendingFailed() {
-        let error = SystemError(call: "send")
+        let error = SystemError(call: pipes == nil ? "send" : "write")
         if !SystemError.isTransient(error.errno) { apply(.sendingBroke(.lost(error))) }
     }
 
@@ -293,7 +340,7 @@ final class SocketTransport: Transport {
 
     private func unsentBytes() throws(SystemError) -> UnsentBytes {
         if let unsent { return unsent }
-        let made = try UnsentBytes(of: self, base: loop.base, descriptor: socket.descriptor)
+        let made = try UnsentBytes(of: self, base: loop.base, descriptor: pipes?.output ?? socket.descriptor)
         unsent = made
         return made
     }
@@ -313,7 +360,15 @@ final class SocketTransport: Transport {
     /// Called by libevent when the socket refused for good what was waiting.
     func sendingFailed(_ what: CShort) {
         guard CInt(what) & BEV_EVENT_ERROR != 0 else { return }
-        apply(.sendingBroke(.lost(SystemError(call: "send"))))
+        apply(.sendingBroke(.lost(SystemError(call: pipes == nil ? "send" : "write"))))
+    }
+
+    /// Called when nobody reads any more what goes into the pipe.
+    func outputHungUp() {
+        guard stream.phase != .lost else { return }
+        loop.beginCallback()
+        apply(.sendingBroke(.lost(SystemError(call: "write", errno: EPIPE))))
+        loop.endCallback(of: self)
     }
 
     // Producers.

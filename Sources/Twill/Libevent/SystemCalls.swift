@@ -62,3 +62,59 @@ func systemOpen(_ path: String, _ flags: CInt) -> CInt {
 
 /// The number that the last failed call of this thread left behind.
 var systemErrno: CInt { errno }
+
+func systemRead(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    unsafe read(descriptor, buffer.baseAddress, buffer.count)
+}
+
+func systemWrite(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer) -> Int {
+    unsafe write(descriptor, bytes.baseAddress, bytes.count)
+}
+
+/// Closes a descriptor; one of the standard three goes on as `/dev/null`, because the next file that is opened would get its number.
+func systemCloseOrEmpty(_ descriptor: CInt) {
+    guard descriptor <= 2 else { return systemClose(descriptor) }
+    let null = systemOpen("/dev/null", O_RDWR | O_CLOEXEC)
+    guard null >= 0 else { return systemClose(descriptor) }
+    _ = dup2(null, descriptor)
+    if null != descriptor { systemClose(null) }
+}
+
+/// Runs a piece of work that blocks for as long as it likes on a thread of its own, which ends with it.
+func systemRunInThread(_ work: @escaping @Sendable () -> Void) throws(SystemError) {
+    let box = unsafe Unmanaged.passRetained(ThreadWork(work))
+    var attributes = pthread_attr_t()
+    unsafe pthread_attr_init(&attributes)
+    unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    // The work calls nobody, and there may be a thread for each of many children.
+    unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
+    defer { unsafe pthread_attr_destroy(&attributes) }
+    #if canImport(Darwin)
+    var thread: pthread_t?
+    #else
+    var thread = pthread_t()
+    #endif
+    // The thread takes over the reference that was counted above.
+    let failure = unsafe pthread_create(
+        &thread, &attributes,
+        { context in
+            #if canImport(Darwin)
+            unsafe Unmanaged<ThreadWork>.fromOpaque(context).takeRetainedValue().run()
+            #else
+            if let context = unsafe context { unsafe Unmanaged<ThreadWork>.fromOpaque(context).takeRetainedValue().run() }
+            #endif
+            return nil
+        }, box.toOpaque())
+    if failure != 0 {
+        unsafe box.release()
+        throw SystemError(call: "pthread_create", errno: failure)
+    }
+}
+
+private final class ThreadWork: Sendable {
+    let run: @Sendable () -> Void
+
+    init(_ run: @escaping @Sendable () -> Void) {
+        self.run = run
+    }
+}

@@ -31,7 +31,7 @@ extension Address {
             return unsafe IPv6Address(mapping: address).store(at: place)
         case .ipv6(let address):
             return unsafe address.store(at: place)
-        case .unix, .unknown:
+        case .unix, .pipe, .unknown:
             return 0
         }
     }

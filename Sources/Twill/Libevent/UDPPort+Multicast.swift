@@ -9,7 +9,7 @@ extension UDPPort {
         case .ipv6(let address):
             guard address.high >> 56 == 0xFF else { throw .invalidGroup(text) }
             guard isIPv6 else { throw .wrongFamilyOfGroup(text, on: host) }
-        case .unix, .unknown:
+        case .unix, .pipe, .unknown:
             throw .invalidGroup(text)
         }
         return group

@@ -148,7 +148,7 @@ final class UDPPort: DatagramTransport {
             guard isIPv6 else { throw .wrongFamily(address, from: host) }
             guard ipv6.port != 0 else { throw .noPort(address) }
             guard count <= Self.ipv6BytesMax else { throw .tooLong(count, max: Self.ipv6BytesMax, to: address) }
-        case .unix, .unknown:
+        case .unix, .pipe, .unknown:
             throw .wrongFamily(address, from: host)
         }
     }

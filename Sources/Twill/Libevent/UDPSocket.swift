@@ -80,7 +80,7 @@ struct UDPSocket {
             switch address {
             // Only on all interfaces does one socket make sense for both: bound to one address, it would have to send from another.
             case .ipv6(let address): address.high == 0 && address.low == 0 ? .dual : .ipv6
-            case .ipv4, .unix, .unknown: .ipv4
+            case .ipv4, .unix, .pipe, .unknown: .ipv4
             }
         descriptor = twill_datagram_socket(family == .ipv4 ? AF_INET : AF_INET6)
         guard descriptor >= 0 else { throw SystemError(call: "socket") }

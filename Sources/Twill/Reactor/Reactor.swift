@@ -123,6 +123,27 @@ public protocol Reactor: AnyObject {
     /// Twisted: `IReactorSocket.adoptStreamConnection`, which duplicates the descriptor.
     func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws
 
+    /// Serves descriptors that are no sockets, the ends of two pipes for example, as one connection, with a protocol whose `connectionMade` is
+    /// called now.
+    ///
+    /// The descriptors belong to the connection from now on. It makes them non-blocking; when it ends, it puts back what they were, because a
+    /// terminal is shared with the shell, and closes them. Of 0, 1 and 2 the numbers stay taken: there `/dev/null` is put in the place, so that
+    /// no other file gets the number. A pipe for output is closed as soon as this half has closed, so that its reader sees the end.
+    ///
+    /// It is a connection as any other, with every promise of ``Transport``. In addition:
+    /// - A file, and a device that is no terminal, is read by a thread of its own, no faster than the protocol takes it, and written to directly:
+    ///   writing waits for the disk.
+    /// - There is no reset: who reads a pipe sees an end where this side aborts.
+    /// - Somebody else who uses the same terminal or pipe meanwhile finds it non-blocking, and so may fail to write to it. Where this process ends
+    ///   without the reactor having been stopped, it stays so.
+    ///
+    /// - Throws: ``SystemError`` where a descriptor is not open, or not for that direction, or is a folder, or serves a connection of this reactor
+    ///   already (`EBUSY`); both are as they were then.
+    ///
+    /// Twisted: `StandardIO`, which leaves the descriptors non-blocking and closes 0 and 1.
+    @discardableResult
+    func adoptStreamConnection(over binding: PipeBinding, protocol handler: Protocol) throws -> Transport
+
     /// Opens a UDP port, and serves it with a protocol; see ``listenUDP(port:protocol:interface:maxPacketSize:reusePort:options:)``.
     @discardableResult
     func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport
@@ -264,6 +285,34 @@ extension Reactor {
     }
 }
 
+extension Reactor {
+    /// Serves this process's standard input and output as one connection; see ``adoptStreamConnection(over:protocol:)``.
+    ///
+    /// ```swift
+    /// try reactor.serveStandardIO(with: Shout())
+    /// try reactor.run()
+    /// ```
+    ///
+    /// At the end of the input, a ``HalfCloseableProtocol`` hears `readConnectionLost` and may go on writing; any other protocol's connection ends
+    /// once what it wrote has been taken. It may be called once in the life of a process. Logs belong on standard error.
+    ///
+    /// - Throws: ``ListenError/alreadyServed`` for the second time, by any reactor; ``SystemError`` where the process was started without
+    ///   them.
+    ///
+    /// Twisted: `stdio.StandardIO`.
+    @discardableResult
+    public func serveStandardIO(with handler: Protocol, options: TransportOptions = TransportOptions()) throws -> Transport {
+        var binding = PipeBinding.standardIO
+        binding.options = options
+        return try StandardIO.serve(binding, with: handler, on: self)
+    }
+
+    /// Refuses: this reactor has no descriptors.
+    public func adoptStreamConnection(over binding: PipeBinding, protocol handler: Protocol) throws -> Transport {
+        throw ReactorError.unsupported("connections over descriptors")
+    }
+}
+
 /// An open port that accepts connections. Twisted: `IListeningPort`.
 public protocol ListeningPort: AnyObject {
     /// The address it listens on, with the port that was taken where 0 was asked for. Twisted: `getHost`.
@@ -321,12 +370,15 @@ public enum ReactorError: Error, CustomStringConvertible, Sendable {
     case noEventBase(SystemError)
     /// The system refused to wait for events.
     case loopFailed(SystemError)
+    /// The reactor is one that has no such thing.
+    case unsupported(String)
 
     public var description: String {
         switch self {
         case .alreadyRunning: "the reactor is running already: run it once, or make another reactor for another thread"
         case .noEventBase(let error): "no event loop could be made: \(error)"
         case .loopFailed(let error): "the event loop failed: \(error)"
+        case .unsupported(let thing): "this reactor has no \(thing): use a LibeventReactor"
         }
     }
 }

@@ -3,7 +3,7 @@
 /// A value of a few words that is compared, hashed and printed; it holds no descriptor and resolves no names. Its description is
 /// what a person would type: `127.0.0.1:8007`, `[::1]:8007`, `/run/chat.sock`.
 ///
-/// Twisted: `IPv4Address`, `IPv6Address`, `UNIXAddress`.
+/// Twisted: `IPv4Address`, `IPv6Address`, `UNIXAddress`, `PipeAddress`.
 public enum Address: Hashable, Sendable {
     /// A TCP or UDP port on an IPv4 host.
     case ipv4(IPv4Address)
@@ -11,6 +11,8 @@ public enum Address: Hashable, Sendable {
     case ipv6(IPv6Address)
     /// A UNIX socket's path; empty for an unnamed peer. One that begins with `@` is no file but a name that Linux keeps apart.
     case unix(String)
+    /// A pipe, a terminal or a file, which has no address: what it is, for people who read it: `standard input and output`.
+    case pipe(String)
     /// An end that has no address: a socket that was already closed when it was asked.
     case unknown
 
@@ -36,13 +38,13 @@ public enum Address: Hashable, Sendable {
         }
     }
 
-    /// The host as text, without the port: `127.0.0.1`, `::1`; for a UNIX socket its path.
+    /// The host as text, without the port: `127.0.0.1`, `::1`; for a UNIX socket its path, for a pipe nothing.
     public var host: String {
         switch self {
         case .ipv4(let address): address.host
         case .ipv6(let address): address.host
         case .unix(let path): path
-        case .unknown: ""
+        case .pipe, .unknown: ""
         }
     }
 
@@ -51,7 +53,7 @@ public enum Address: Hashable, Sendable {
         switch self {
         case .ipv4(let address): address.port
         case .ipv6(let address): address.port
-        case .unix, .unknown: nil
+        case .unix, .pipe, .unknown: nil
         }
     }
 }
@@ -66,7 +68,7 @@ extension Address {
         case .ipv6(var address):
             address.port = port
             return .ipv6(address)
-        case .unix, .unknown: return self
+        case .unix, .pipe, .unknown: return self
         }
     }
 }
@@ -82,6 +84,7 @@ extension Address: CustomStringConvertible {
         case .ipv4(let address): address.description
         case .ipv6(let address): address.description
         case .unix(let path): path.isEmpty ? "an unnamed UNIX socket" : Self.printable(path)
+        case .pipe(let name): name.isEmpty ? "a pipe" : Self.printable(name)
         case .unknown: "an unknown address"
         }
     }

@@ -71,7 +71,7 @@ extension DatagramError {
             switch address {
             case .ipv4: "that is IPv4, and the port is IPv6 alone; listen on all interfaces (an empty one), or on an IPv4 one"
             case .ipv6: "that is IPv6, and the port is IPv4; listen on all interfaces (an empty one), or on an IPv6 one"
-            case .unix, .unknown: "a UDP port sends to IP addresses; give one"
+            case .unix, .pipe, .unknown: "a UDP port sends to IP addresses; give one"
             }
         return DatagramError(.invalidAddress, "Couldn't send from \(host) to \(address): \(why)", address: address)
     }

@@ -6,7 +6,8 @@
 /// Twisted: `CannotListenError`.
 public struct ListenError: Error, Sendable {
     private enum Kind: UInt8 {
-        case addressInUse, addressNotAvailable, permissionDenied, badAddress, badPath, notASocket, missingFolder, notAListener, failed
+        case addressInUse, addressNotAvailable, permissionDenied, badAddress, badPath, notASocket, missingFolder, notAListener,
+            alreadyServed, failed
     }
 
     private let kind: Kind
@@ -42,6 +43,8 @@ public struct ListenError: Error, Sendable {
     public static let missingFolder = ListenError(.missingFolder)
     /// The descriptor that was handed down is no listening stream socket.
     public static let notAListener = ListenError(.notAListener)
+    /// Standard input and output are one connection, and it has been served. Twisted: `AlreadyListened`.
+    public static let alreadyServed = ListenError(.alreadyServed)
     /// Anything else; ``underlying`` says what.
     public static let failed = ListenError(.failed)
 
@@ -73,6 +76,7 @@ extension ListenError: CustomStringConvertible {
             case .notASocket: "a file that is no socket is there, and stays; remove it or choose another path"
             case .missingFolder: "there is no such folder; make it or choose another path"
             case .notAListener: "the descriptor is no listening stream socket; is it open, and was listen called on it?"
+            case .alreadyServed: "it is one connection, which has been served already; serve it once in the life of a process"
             case .failed: underlying?.description ?? "the socket could not be opened"
             }
         return "Couldn't listen on \(address): \(cause)"

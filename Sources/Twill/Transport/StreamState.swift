@@ -105,6 +105,14 @@ package struct StreamState {
 
     package init() {}
 
+    /// A stream that may have one direction only, as a pipe has: it begins where one stands whose other half has closed. One with no direction
+    /// at all counts as one that only writes.
+    package init(hasInput: Bool, hasOutput: Bool) {
+        phase = hasInput ? (hasOutput ? .open : .writeClosed) : .readClosed
+        takesInput = hasInput
+        takesOutput = phase != .writeClosed
+    }
+
     /// Whether what was accepted may still be sent.
     package var sends: Bool { phase.rawValue <= Phase.closing.rawValue }
 
