@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -93,6 +95,54 @@ static const int twill_send_flags = MSG_NOSIGNAL;
 #else
 static const int twill_send_flags = 0;
 #endif
+
+// The descriptors that one message may bring or take, in C's own wrapping. A buffer of 64-bit words is aligned as the system wants it.
+#define TWILL_PASSED_MAX 253
+#define TWILL_PASSED_WORDS ((CMSG_SPACE(TWILL_PASSED_MAX * sizeof(int)) + 7) / 8)
+
+// Sends bytes and at most that many descriptors with the first of them: how many bytes, or -1 with errno.
+static inline ssize_t twill_send_passing(int socket, const void *bytes, size_t size, const int *descriptors, unsigned count) {
+    uint64_t space[TWILL_PASSED_WORDS] = {0};
+    struct iovec vector = {(void *)bytes, size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = space, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), descriptors, count * sizeof(int));
+    return sendmsg(socket, &message, twill_send_flags);
+}
+
+// Receives bytes, and descriptors that are closed on exec: how many bytes, or -1 with errno, which is EMFILE where descriptors were lost because
+// the process may open no more files. Those that did arrive are there in either case.
+static inline ssize_t twill_receive_passed(int socket, void *bytes, size_t size, int *descriptors, unsigned room, unsigned *count) {
+    uint64_t space[TWILL_PASSED_WORDS];
+    struct iovec vector = {bytes, size};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+#ifdef MSG_CMSG_CLOEXEC
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+#else
+    ssize_t received = recvmsg(socket, &message, 0);
+#endif
+    *count = 0;
+    if (received < 0) return received;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t length = header->cmsg_len - CMSG_LEN(0);
+        for (size_t offset = 0; offset + sizeof(int) <= length && *count < room; offset += sizeof(int)) {
+            memcpy(&descriptors[*count], CMSG_DATA(header) + offset, sizeof(int));
+#ifndef MSG_CMSG_CLOEXEC
+            fcntl(descriptors[*count], F_SETFD, FD_CLOEXEC);
+#endif
+            *count += 1;
+        }
+    }
+    if (message.msg_flags & MSG_CTRUNC) {
+        errno = EMFILE;
+        return -1;
+    }
+    return received;
+}
 
 // Makes a datagram socket that is non-blocking and closed on exec.
 static inline int twill_datagram_socket(int family) {

@@ -2,7 +2,7 @@ extension StreamServerEndpoint {
     /// The same place with a layer in it, between the connections and whoever is served: each factory that listens there is wrapped in another one.
     ///
     /// ```swift
-    /// let patient = endpoint.wrapped(as: "idle:\(endpoint)") { TimeoutFactory(wrapping: $0, after: .seconds(60)) }
+    /// let patient = endpoint.wrapped(as: "idle:\(endpoint)") { TimeoutFactory(wrapping: $0, timeout: .seconds(60)) }
     /// ```
     ///
     /// - Parameters:

@@ -80,6 +80,7 @@ extension LibeventReactor {
         transports[index] = transport
         openCount += 1
         transport.handler = handler
+        transport.noteReceiver()
         transport.counters.count { $0.open += 1 }
         do {
             try handler.makeConnection(transport)

@@ -67,7 +67,7 @@ extension SocketTransport {
     /// Tells a push producer what the number of waiting bytes means for it.
     func noteUnsent() {
         guard let flow, let producer = flow.producer else { return }
-        switch flow.noteUnsent(unsent?.count ?? 0) {
+        switch flow.noteUnsent(unsent?.pressure(flow.marks) ?? 0) {
         case .pause:
             counters.count { $0.pausedProducers += 1 }
             callProducer("pauseProducing") { try producer.pauseProducing() }

@@ -62,6 +62,8 @@ final class SocketTransport: Transport {
 
     // From `serve` to the loss.
     private var heldHandler = HeldReference<Protocol>(nil)
+    /// Whether input is a socket's, and brings no descriptors that somebody takes.
+    var receivesPlainly = false
     var stream: StreamState
     /// Whether anybody may write, and nobody needs to be told of it.
     var takesOutput = true
@@ -142,10 +144,14 @@ final class SocketTransport: Transport {
 
     override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
         guard let handler else { return }
-        guard handler === previous else { return handler.replace(previous, by: next) }
-        // A callback of the previous one may be running.
-        loop.later { withExtendedLifetime(previous) {} }
-        self.handler = next
+        if handler === previous {
+            // A callback of the previous one may be running.
+            loop.later { withExtendedLifetime(previous) {} }
+            self.handler = next
+        } else {
+            handler.replace(previous, by: next)
+        }
+        noteReceiver()
     }
 
     /// Begins to watch the socket for input.
@@ -203,7 +209,7 @@ final class SocketTransport: Transport {
     @inline(__always)
     func receive() {
         let buffer = unsafe loop.readBuffer
-        let count = unsafe pipes == nil ? socket.receive(into: buffer) : readFromPipe(into: buffer)
+        let count = unsafe receivesPlainly ? socket.receive(into: buffer) : receiveOtherwise(into: buffer)
         if count > 0 {
             // The buffer lives as long as the reactor, and nobody else writes to it before this call returns.
             unsafe deliver(
@@ -216,8 +222,9 @@ final class SocketTransport: Transport {
     }
 
     @inline(never)
-    private func readFromPipe(into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        unsafe pipes?.read(into: buffer) ?? 0
+    private func receiveOtherwise(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        if let pipes { return unsafe pipes.read(into: buffer) }
+        return unsafe receiveDescriptors(into: buffer)
     }
 
     @inline(never)
@@ -274,6 +281,10 @@ final class SocketTransport: Transport {
         write(suffix.bytes)
     }
 
+    override func write(_ data: Span<UInt8>, passing descriptors: [CInt]) throws {
+        try send(data, passing: descriptors)
+    }
+
     override func write(_ shared: SharedBytes) {
         guard takesOutput || takesProducersOutput(), shared.count > 0 else { return }
         guard shared.count >= Self.directWriteBytes || unsent != nil else { return write(shared.bytes) }
@@ -322,12 +333,13 @@ final class SocketTransport: Transport {
     }
 
     /// Adds to what waits for room in the socket.
-    private func queue(_ append: (UnsentBytes) throws(SystemError) -> Void) {
+    func queue(_ append: (UnsentBytes) throws(SystemError) -> Void) {
         // Sending may have failed just now.
         guard stream.sends else { return }
         do throws(SystemError) {
             let unsent = try unsentBytes()
             try append(unsent)
+            if unsent.count == 0 { self.unsent = nil }
             if unsent.count > waterMarks.limit {
                 apply(.abort(.unsentLimit))
             } else {
@@ -349,9 +361,13 @@ final class SocketTransport: Transport {
     func unsentBytesMoved() {
         guard let unsent else { return }
         loop.beginCallback()
-        unsent.countSent()
+        do throws(SystemError) {
+            try unsent.moveOn()
+        } catch {
+            apply(.sendingBroke(.lost(error)))
+        }
         noteProgress()
-        if unsent.count == 0 { self.unsent = nil }
+        if self.unsent?.count == 0 { self.unsent = nil }
         noteUnsent()
         if self.unsent == nil { outputLeft() }
         loop.endCallback(of: self)

@@ -8,11 +8,20 @@ import CLibevent
 final class UnsentBytes {
     /// How many bytes one writable moment may send. The bufferevent's own limit of 16 KiB would cost a turn of the loop for each 16 KiB.
     private static let bytesPerTurn = 1 << 20
+    /// How many descriptors may wait before the output counts as full, as in Twisted.
+    private static let passedMax = 64
 
     private let bufferEvent: OpaquePointer
     private let counters: ConnectionCounters
     /// How many bytes wait, as far as they were counted.
     private var counted = 0
+    /// What waits behind the bufferevent's bytes because a descriptor goes first; only ever on a UNIX socket.
+    private var passed = PassedDescriptors()
+    /// Waits for room for descriptors where no bytes do.
+    private var roomEvent: Event?
+    private let base: EventBase
+    private let descriptor: CInt
+    private let context: UnsafeMutableRawPointer
 
     /// Begins to wait for room in the transport's socket.
     ///
@@ -23,6 +32,8 @@ final class UnsentBytes {
             throw SystemError(call: "bufferevent_socket_new", errno: ENOMEM)
         }
         unsafe self.bufferEvent = bufferEvent
+        (self.base, self.descriptor) = (base, descriptor)
+        unsafe context = Unmanaged.passUnretained(transport).toOpaque()
         counters = transport.counters
         unsafe bufferevent_disable(bufferEvent, CShort(EV_READ))
         unsafe bufferevent_set_max_single_write(bufferEvent, Self.bytesPerTurn)
@@ -37,7 +48,7 @@ final class UnsentBytes {
             { _, what, context in
                 unsafe SocketTransport.withContext(context) { $0.sendingFailed(what) }
             },
-            Unmanaged.passUnretained(transport).toOpaque())
+            context)
         unsafe bufferevent_enable(bufferEvent, CShort(EV_WRITE))
     }
 
@@ -48,12 +59,42 @@ final class UnsentBytes {
     }
 
     /// How many bytes wait.
-    var count: Int {
+    var count: Int { bufferedCount + passed.byteCount }
+
+    private var bufferedCount: Int {
         unsafe evbuffer_get_length(bufferevent_get_output(bufferEvent))
     }
 
+    /// How many bytes wait as flow control shall see it: descriptors are few, and each costs the system much.
+    func pressure(_ marks: WaterMarks) -> Int {
+        passed.count > Self.passedMax ? max(count, marks.high + 1) : count
+    }
+
+    /// Goes on after the socket took something: sends the descriptors whose turn it is, and counts what has left.
+    func moveOn() throws(SystemError) {
+        while bufferedCount == 0, !passed.isEmpty {
+            guard let rest = try passed.sendFirst(over: Socket(descriptor: descriptor)) else {
+                try waitForRoom()
+                break
+            }
+            if !rest.isEmpty, !(unsafe rest.withUnsafeBytes { unsafe buffer($0) }) { throw Self.outOfMemory }
+        }
+        countSent()
+    }
+
+    private func waitForRoom() throws(SystemError) {
+        if roomEvent == nil {
+            roomEvent = unsafe try Event(
+                base: base, descriptor: descriptor, interest: .write,
+                callback: { _, _, context in
+                    unsafe SocketTransport.withContext(context) { $0.unsentBytesMoved() }
+                }, context: context)
+        }
+        try roomEvent?.add()
+    }
+
     /// Counts what the socket took since this was asked last.
-    func countSent() {
+    private func countSent() {
         let sent = counted - count
         counted -= sent
         counters.count {
@@ -69,14 +110,33 @@ final class UnsentBytes {
 
     /// Queues a copy of bytes behind those that wait.
     func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
-        guard unsafe bufferevent_write(bufferEvent, bytes.baseAddress, bytes.count) == 0 else {
-            throw SystemError(call: "bufferevent_write", errno: ENOMEM)
+        if !passed.isEmpty {
+            unsafe passed.append(bytes)
+        } else if !(unsafe buffer(bytes)) {
+            throw Self.outOfMemory
         }
         countQueued(bytes.count)
     }
 
+    /// Queues descriptors, which are taken over, and the bytes that they go with.
+    func append(_ copies: [CInt], with bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        unsafe passed.append(copies, with: bytes)
+        countQueued(bytes.count)
+        try moveOn()
+    }
+
+    private func buffer(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        unsafe bufferevent_write(bufferEvent, bytes.baseAddress, bytes.count) == 0
+    }
+
+    private static let outOfMemory = SystemError(call: "bufferevent_write", errno: ENOMEM)
+
     /// Queues shared bytes from an offset on, by reference.
     func append(_ shared: SharedBytes, from offset: Int) throws(SystemError) {
+        guard passed.isEmpty else {
+            unsafe shared.bytes.withUnsafeBytes { unsafe passed.append(UnsafeRawBufferPointer(rebasing: $0[offset...])) }
+            return countQueued(shared.count - offset)
+        }
         let box = SharedBytesBox(shared)
         let retained = unsafe Unmanaged.passRetained(box)
         // libevent calls the last function exactly once, when the bytes are sent or dropped; until then the retain keeps them in place.

@@ -32,6 +32,8 @@ open class ProtocolWrapper: Protocol {
 
     open override var halfCloseable: (any HalfCloseableProtocol)? { wrapped.halfCloseable }
 
+    open override var descriptorReceiver: (any DescriptorReceiver)? { wrapped.descriptorReceiver }
+
     open override var unfinishedByteCount: Int { wrapped.unfinishedByteCount }
 
     override func replace(_ previous: Protocol, by next: Protocol) {

@@ -62,6 +62,11 @@ open class TransportWrapper: Transport {
         inner.write(shared)
     }
 
+    open override func write(_ data: Span<UInt8>, passing descriptors: [CInt]) throws {
+        try inner.write(data, passing: descriptors)
+        noteWrite(data.count)
+    }
+
     open override func writeFrame(prefix: FrameEdge, body: Span<UInt8>, suffix: FrameEdge) {
         noteWrite(prefix.count + body.count + suffix.count)
         inner.writeFrame(prefix: prefix, body: body, suffix: suffix)

@@ -40,6 +40,10 @@ open class Protocol {
     /// connection closes with its first half. A protocol that wraps another one answers for that one.
     open var halfCloseable: (any HalfCloseableProtocol)? { self as? any HalfCloseableProtocol }
 
+    /// Who is given the descriptors that the peer passes over a UNIX socket: this protocol if it is a ``DescriptorReceiver``, else nobody. A protocol
+    /// that wraps another one answers for that one.
+    open var descriptorReceiver: (any DescriptorReceiver)? { self as? any DescriptorReceiver }
+
     /// How many bytes of a message that is not whole yet the protocol holds; 0 where it can't tell. Deadlines for whole messages ask for it.
     open var unfinishedByteCount: Int { 0 }
 

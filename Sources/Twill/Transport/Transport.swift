@@ -70,6 +70,18 @@ open class Transport: Producer {
         write(shared.bytes)
     }
 
+    /// Sends bytes, and descriptors with the first of them, over a UNIX socket, after all that was written before.
+    ///
+    /// What is sent are copies: yours stay open, and are yours to close whenever you like. More than 64 descriptors that wait count as output that
+    /// is above the high-water mark. The peer gets them where it is a ``DescriptorReceiver``, or a program that receives messages with `SCM_RIGHTS`.
+    ///
+    /// - Throws: ``DescriptorPassingError``; nothing was sent then.
+    ///
+    /// Twisted: `IUNIXTransport.sendFileDescriptor`, where the bytes are written separately and the descriptor must stay open until it was sent.
+    open func write(_ data: Span<UInt8>, passing descriptors: [CInt]) throws {
+        throw DescriptorPassingError.notUNIX
+    }
+
     /// Sends a frame's payload with what goes before and behind it, as one write. Any of them may be empty.
     ///
     /// What receivers use, so that a line and its delimiter need no buffer of their own to be joined in.
