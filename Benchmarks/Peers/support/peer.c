@@ -117,7 +117,10 @@ void peer_print_listening(int listener)
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     if (getsockname(listener, (struct sockaddr *)&address, &length) < 0) peer_fail("getsockname");
-    printf("listening on tcp:127.0.0.1:%u\n", (unsigned)ntohs(address.sin_port));
+    int type = 0;
+    socklen_t type_length = sizeof type;
+    if (getsockopt(listener, SOL_SOCKET, SO_TYPE, &type, &type_length) < 0) peer_fail("getsockopt");
+    printf("listening on %s:127.0.0.1:%u\n", type == SOCK_DGRAM ? "udp" : "tcp", (unsigned)ntohs(address.sin_port));
     // Standard output is usually the driver's pipe, which stdio would otherwise fill a page at a time.
     fflush(stdout);
 }

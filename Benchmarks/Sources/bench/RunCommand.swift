@@ -45,7 +45,7 @@ struct RunCommand: ParsableCommand {
     private static let warmupSeconds = 0.5
 
     /// Reads `0.5` and `0.5s`, as twill does, so that one DURATION fits every target of the Makefile.
-    private static func seconds(parsing text: String) throws -> Double {
+    static func seconds(parsing text: String) throws -> Double {
         guard let seconds = Double(text.hasSuffix("s") ? String(text.dropLast()) : text) else {
             throw ValidationError("give seconds, such as 3 or 0.5s")
         }

@@ -46,8 +46,8 @@ void peer_set_no_delay(int descriptor);
 // 127.0.0.1 with the port asked for: a benchmark's server is nobody else's business.
 struct sockaddr_in peer_loopback(uint16_t port);
 
-// Prints `listening on tcp:127.0.0.1:PORT` with the port that the listening socket was really given. The driver waits for this
-// line, the only one that a peer prints.
+// Prints `listening on tcp:127.0.0.1:PORT`, or udp: for a datagram socket, with the port that the socket was really given. The driver
+// waits for this line, the only one that a peer prints.
 void peer_print_listening(int listener);
 
 // Ends the process with `PROGRAM: what: the system's words for errno` and status 1.
