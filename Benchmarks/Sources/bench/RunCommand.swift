@@ -53,9 +53,12 @@ struct RunCommand: ParsableCommand {
     }
 
     private static var scenarioList: String {
-        var table = Table(["  NAME", "bytes", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
+        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
         for scenario in Scenario.all {
-            let load = [String(scenario.messageBytes), scenario.framing.rawValue, String(scenario.connections), String(scenario.depth)]
+            let load = [
+                String(scenario.messageBytes), scenario.socket.rawValue, scenario.framing.rawValue, String(scenario.connections),
+                String(scenario.depth),
+            ]
             let gates = Server.peers.map { scenario.ratioMax(against: $0)?.formatted(digits: 2) ?? "-" }
             table.add(["  \(scenario.name)"] + load + gates)
         }
