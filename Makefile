@@ -34,8 +34,7 @@ build: dependencies ## Build the library and the tool, for release
 
 test: dependencies ## Install what is missing, build, run the tests (FILTER=name)
 	scripts/install-dependencies --if-possible haproxy
-	swift build --build-tests
-	swift test --skip-build $(test_options)
+	scripts/test $(test_options)
 
 run: dependencies ## Start an echo server, load it, stop it (DURATION=5s)
 	scripts/run

@@ -6,7 +6,7 @@ import Twill
 struct ForwardCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "forward",
-        abstract: "Forward a TCP port to another host and port.",
+        abstract: "Forward connections from one endpoint to another.",
         discussion: """
             Each connection to the one is carried on to the other, in both directions, at the speed of the slower side. When one side says \
             that it will send no more, the other one is told so and may still answer; when one is reset, so is the other.
@@ -14,8 +14,9 @@ struct ForwardCommand: ParsableCommand {
             Examples:
 
               twill forward tcp:8000 tcp:127.0.0.1:9000
-              twill forward tcp:127.0.0.1:5432 tcp:db.example.com:5432
-              twill forward tcp:0 'tcp:[::1]:9000' --connections-max 100 --verbose
+              twill forward tcp:127.0.0.1:5432 tcp:db.example.com:5432:timeout=5
+              twill forward tcp:0:connectionsMax=100 'tcp:[::1]:9000' --verbose
+              twill forward tcp:127.0.0.1:5432 unix:/run/postgresql/.s.PGSQL.5432
 
             When the port is open, it prints a line such as
 
@@ -28,63 +29,40 @@ struct ForwardCommand: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             """
-            Where to listen: tcp:PORT for all addresses of this machine, or tcp:HOST:PORT with a literal address, IPv6 in brackets. Port 0 \
-            takes a free port.
+            Where to listen: tcp:PORT for all addresses of this machine, tcp:HOST:PORT with a literal address, IPv6 in brackets, or \
+            unix:PATH. Port 0 takes a free port. connectionsMax=N limits how many connections are forwarded at once; others wait until one \
+            has ended. (default: as many as the limit of open files allows, two for each)
             """, valueName: "listen"),
-        transform: EndpointArgument.listening)
-    var listen: EndpointArgument
+        transform: streamServer)
+    var listen: any StreamServerEndpoint
 
     @Argument(
         help: ArgumentHelp(
-            "Where to connect to, as tcp:HOST:PORT; an IPv6 host in brackets. A name is looked up for each connection.",
-            valueName: "target"),
-        transform: EndpointArgument.connecting)
-    var target: EndpointArgument
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("How long connecting to the target may take: 10s, 500ms, 1.5m. (default: 30s)", valueName: "time"),
-        transform: DurationArgument.init(parsing:))
-    var connectTimeout = DurationArgument(.seconds(30))
-
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
             """
-            How many connections to forward at once; others wait until one has ended. (default: as many as the limit of open files allows, \
-            two for each)
-            """, valueName: "n"))
-    var connectionsMax: Int?
+            Where to connect to: tcp:HOST:PORT, an IPv6 host in brackets, or unix:PATH. A name is looked up for each connection. \
+            timeout=SECONDS says how long connecting may take. (default: 30)
+            """, valueName: "target"),
+        transform: streamClient)
+    var target: any StreamClientEndpoint
 
     @Flag(help: "Log every connection, and what goes on inside, on standard error.")
     var verbose = false
-
-    func validate() throws {
-        if let connectionsMax, connectionsMax < 1 {
-            throw ValidationError("--connections-max is \(connectionsMax) but must be at least 1")
-        }
-        guard connectTimeout.duration > .zero else {
-            throw ValidationError("--connect-timeout must be longer than zero; write 500ms, say, or leave it out for 30s")
-        }
-    }
 
     func run() throws {
         let logger = Logs.start(level: verbose ? .info : .warning)
         let limit = DescriptorLimit.raise()
         let reactor = try LibeventReactor(logger: logger)
+        let port = try listen.listen(LoggingForwardFactory(to: target, logger: logger), on: reactor)
         // Each connection takes two descriptors, of those that the reactor gives to connections.
         let roomFor = max(1, reactor.connectionsMax / 2)
-        if let connectionsMax, connectionsMax > roomFor {
+        if let connectionsMax = port.connectionsMax, connectionsMax > roomFor {
             let cause = "this process may only open \(limit) files, which is enough for \(roomFor)"
-            throw ValidationError("--connections-max is \(connectionsMax) but \(cause); raise that limit (ulimit -n) or ask for fewer")
+            throw ToolFailure("connectionsMax is \(connectionsMax) but \(cause); raise that limit (ulimit -n) or ask for fewer")
         }
-        let factory = LoggingForwardFactory(
-            to: TCPTarget(host: target.host, port: target.port, timeout: connectTimeout.duration), logger: logger)
-        let port = try reactor.listenTCP(
-            port: listen.port, factory: factory, interface: listen.host, connectionsMax: connectionsMax ?? roomFor)
+        port.connectionsMax = port.connectionsMax ?? roomFor
         reactor.callWhenRunning { [target] in
             logger.info("forwarding to \(target) with at most \(limit) open files")
-            Output.say("listening on tcp:\(port.address)")
+            Output.say("listening on \(port.address.endpoint())")
         }
         try reactor.run()
         logger.info("stopped")
@@ -95,7 +73,7 @@ struct ForwardCommand: ParsableCommand {
 private final class LoggingForwardFactory: PortForwardFactory {
     private let logger: Logger
 
-    init(to target: TCPTarget, logger: Logger) {
+    init(to target: any StreamClientEndpoint, logger: Logger) {
         self.logger = logger
         super.init(to: target)
     }

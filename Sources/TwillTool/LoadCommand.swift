@@ -28,7 +28,7 @@ struct LoadCommand: ParsableCommand {
 
               twill load tcp:127.0.0.1:8007
               twill load tcp:127.0.0.1:8007 --connections 1000 --duration 30s
-              twill load tcp:127.0.0.1:8007 --framing line --depth 32
+              twill load unix:/tmp/echo --framing line --depth 32
               twill load tcp:127.0.0.1:8007 --messages 100000 --json report.json
 
             Errors are replies that were wrong or did not come. The exit status is 1 if there was any, or if any connection could not be \
@@ -36,9 +36,11 @@ struct LoadCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The server, as tcp:HOST:PORT; an IPv6 host in brackets.", valueName: "address"),
-        transform: EndpointArgument.connecting)
-    var endpoint: EndpointArgument
+        help: ArgumentHelp(
+            "The server, as tcp:HOST:PORT, an IPv6 host in brackets, or unix:PATH; behind it may follow timeout=SECONDS.",
+            valueName: "endpoint"),
+        transform: streamClient)
+    var endpoint: any StreamClientEndpoint
 
     @Option(
         help: ArgumentHelp(

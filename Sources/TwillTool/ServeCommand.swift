@@ -6,7 +6,7 @@ import Twill
 struct ServeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Run a small TCP or UDP server.",
+        abstract: "Run a small server.",
         discussion: """
             The servers:
 
@@ -17,6 +17,8 @@ struct ServeCommand: ParsableCommand {
               twill serve echo
               twill serve line-echo --listen tcp:127.0.0.1:8007
               twill serve qotd --listen tcp:0 --listen 'tcp:[::1]:1717'
+              twill serve chargen --listen unix:/tmp/chargen:mode=666
+              twill serve echo --listen 'haproxy:tcp:9001:trust=10.0.0.0/8'
               twill serve udp-echo --listen udp:127.0.0.1:8007
 
             When the ports are open, it prints one line for each, such as
@@ -35,22 +37,26 @@ struct ServeCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            Where to listen: tcp:PORT for all addresses of this machine, or tcp:HOST:PORT with a literal address, IPv6 in brackets. udp-echo \
-            takes udp:PORT and udp:HOST:PORT. Port 0 takes a free port. May be given several times. (default: tcp:8007; for udp-echo \
-            udp:127.0.0.1:8007)
-            """, valueName: "address"),
-        transform: EndpointArgument.serving)
-    var listen: [EndpointArgument] = []
+            Where to listen: tcp:PORT for all addresses of this machine, tcp:HOST:PORT with a literal address, IPv6 in brackets, unix:PATH, \
+            systemd:index=0, fd:NUMBER. Port 0 takes a free port. Behind a colon may follow options: backlog=N, connectionsMax=N, \
+            reusePort=1, mode=660. udp-echo takes udp:PORT and udp:HOST:PORT. May be given several times. (default: tcp:8007; for \
+            udp-echo udp:127.0.0.1:8007)
+            """, valueName: "endpoint"),
+        transform: ServedEndpoint.init(parsing:))
+    var listen: [ServedEndpoint] = []
 
     @Flag(help: "Log every connection, and what goes on inside, on standard error.")
     var verbose = false
 
     func validate() throws {
-        let scheme = name.usualEndpoint.scheme
-        for endpoint in listen where endpoint.scheme != scheme {
-            throw ValidationError(
-                "--listen \(endpoint) is none for \(name.rawValue), whose addresses begin with '\(scheme.rawValue):', as in \(scheme.rawValue):8007"
-            )
+        for endpoint in listen {
+            switch (name.handler, endpoint) {
+            case (.connections, .stream), (.datagrams, .datagrams): break
+            case (.connections, .datagrams(let binding)):
+                throw ValidationError("--listen udp:\(binding.port) is none for \(name.rawValue), which serves connections, as in tcp:8007")
+            case (.datagrams, .stream(let endpoint)):
+                throw ValidationError("--listen \(endpoint) is none for \(name.rawValue), which serves datagrams, as in udp:8007")
+            }
         }
     }
 
@@ -58,30 +64,30 @@ struct ServeCommand: ParsableCommand {
         let logger = Logs.start(level: verbose ? .info : .warning)
         let limit = DescriptorLimit.raise()
         let reactor = try LibeventReactor(logger: logger)
-        let addresses = try open(on: reactor, logger)
+        let places = try open(on: reactor, logger)
         reactor.callWhenRunning {
             logger.info("serving \(name.rawValue) with at most \(limit) open files")
-            for address in addresses {
-                Output.say("listening on \(name.usualEndpoint.scheme.rawValue):\(address)")
+            for place in places {
+                Output.say("listening on \(place)")
             }
         }
         try reactor.run()
         logger.info("stopped")
     }
 
-    /// Opens the ports; where they are.
-    private func open(on reactor: LibeventReactor, _ logger: Logger) throws -> [Address] {
-        let endpoints = listen.isEmpty ? [name.usualEndpoint] : listen
-        switch name.handler {
-        case .connections(let make):
-            let factory = Factory { [name] peer in
-                logger.info("\(peer) connected to \(name.rawValue)")
-                return make()
-            }
-            return try endpoints.map { try reactor.listenTCP(port: $0.port, factory: factory, interface: $0.host).address }
-        case .datagrams(let make):
-            return try endpoints.map {
-                try reactor.listenUDP(port: $0.port, protocol: make(), interface: $0.host, maxPacketSize: 65507).host
+    /// Opens the ports; where clients reach them.
+    private func open(on reactor: LibeventReactor, _ logger: Logger) throws -> [String] {
+        let logged = Factory { [name] peer in
+            guard case .connections(let make) = name.handler else { return nil }
+            logger.info("\(peer) connected to \(name.rawValue)")
+            return make()
+        }
+        return try (listen.isEmpty ? [name.usualEndpoint] : listen).map { endpoint in
+            switch endpoint {
+            case .stream(let endpoint): return try endpoint.listen(logged, on: reactor).address.endpoint()
+            case .datagrams(let binding):
+                guard case .datagrams(let make) = name.handler else { return "" }
+                return try reactor.listenUDP(on: binding, protocol: make()).host.endpoint("udp")
             }
         }
     }

@@ -20,7 +20,8 @@ struct TwillCommand: ParsableCommand {
 
               twill forward tcp:8000 tcp:127.0.0.1:8007
 
-            Addresses are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets: tcp:[::1]:8007.
+            Endpoints are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets, tcp:[::1]:8007, or unix:PATH. Options follow behind \
+            a colon, connectionsMax=100 for example; \\ takes the next character as it is.
 
             Exit status: 0 if all went well, 1 if something failed, 64 if the command line was wrong.
             """,

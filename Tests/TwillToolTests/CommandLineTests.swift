@@ -29,7 +29,7 @@ struct CommandLineTests {
         ),
         (
             ["forward", "--help"],
-            ["twill forward tcp:8000 tcp:127.0.0.1:9000", "<listen>", "<target>", "--connect-timeout", "--connections-max", "--verbose"]
+            ["twill forward tcp:8000 tcp:127.0.0.1:9000", "<listen>", "<target>", "timeout=SECONDS", "connectionsMax=N", "--verbose"]
         ),
     ])
     func helpTeaches(arguments: [String], words: [String]) throws {
@@ -51,19 +51,21 @@ struct CommandLineTests {
         (["serve", "echo", "--listen"], ["--listen"]),
         (["serve", "echo", "--listen", "tcp:70000"], ["--listen", "tcp:70000", "0 to 65535"]),
         (["serve", "echo", "--listen", "tcp:http"], ["--listen", "tcp:http", "0 to 65535"]),
-        (["serve", "echo", "--listen", "tcp:127.0.0.1:80:90"], ["--listen", "tcp:127.0.0.1:80:90"]),
+        (["serve", "echo", "--listen", "tcp:127.0.0.1:80:90"], ["--listen", "tcp:127.0.0.1:80:90", "\"90\" is too much"]),
         (["serve", "echo", "--listen", "tcp:localhost:0"], ["--listen", "tcp:localhost:0", "address of this machine"]),
-        (["serve", "echo", "--listen", "udp:8007"], ["--listen", "udp:8007", "'tcp:'"]),
-        (["serve", "echo", "--listen", "unix:8007"], ["--listen", "unix:8007", "'tcp:'"]),
-        (["serve", "udp-echo", "--listen", "tcp:8007"], ["--listen", "tcp:8007", "'udp:'"]),
+        (["serve", "echo", "--listen", "udp:8007"], ["--listen", "udp:8007", "tcp:8007"]),
+        (["serve", "echo", "--listen", "8007"], ["--listen", "8007", "tcp"]),
+        (["serve", "echo", "--listen", "unix:/tmp/x:mode=999"], ["--listen", "999", "octal"]),
+        (["serve", "echo", "--listen", "haproxy:tcp:8007"], ["--listen", "haproxy:tcp:8007", "trust=10.0.0.0/8"]),
+        (["serve", "udp-echo", "--listen", "tcp:8007"], ["--listen", "tcp:8007", "udp:8007"]),
         (["serve", "udp-echo", "--listen", "udp:0", "--listen", "udp:localhost:0"], ["udp:localhost:0", "address of this machine"]),
         (["serve", "udp-echo", "--listen", "udp:70000"], ["udp:70000", "0 to 65535"]),
-        (["forward", "udp:8000", "tcp:127.0.0.1:9000"], ["udp:8000", "'tcp:'"]),
-        (["serve", "echo", "--listen", "tcp:0", "--listen", "tcp:[::1:0"], ["--listen", "tcp:[::1:0"]),
-        (["load"], ["<address>"]),
-        (["load", "tcp:8007"], ["tcp:8007", "tcp:127.0.0.1:8007"]),
+        (["forward", "udp:8000", "tcp:127.0.0.1:9000"], ["udp:8000", "tcp"]),
+        (["serve", "echo", "--listen", "tcp:0", "--listen", "tcp:[::1:0"], ["--listen", "tcp:[::1:0", "bracket"]),
+        (["load"], ["<endpoint>"]),
+        (["load", "tcp:8007"], ["tcp:8007", "give a name or an address"]),
         (["load", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
-        (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "'tcp:'"]),
+        (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "tcp, unix"]),
         (["load", "tcp:127.0.0.1:1", "--framing", "xml"], ["--framing", "xml", "raw, line, netstring, int32"]),
         (["load", "tcp:127.0.0.1:1", "--size", "0"], ["--size", "0", "from 1"]),
         (["load", "tcp:127.0.0.1:1", "--size", "-5"], ["--size", "-5", "from 1"]),
@@ -84,14 +86,12 @@ struct CommandLineTests {
         (["load", "tcp:127.0.0.1:1", "--json", "/"], ["--json", "folder"]),
         (["forward"], ["<listen>"]),
         (["forward", "tcp:8000"], ["<target>"]),
-        (["forward", "8000", "tcp:127.0.0.1:9000"], ["8000", "'tcp:'"]),
+        (["forward", "8000", "tcp:127.0.0.1:9000"], ["8000", "tcp"]),
         (["forward", "tcp:localhost:8000", "tcp:127.0.0.1:9000"], ["tcp:localhost:8000", "address of this machine"]),
-        (["forward", "tcp:8000", "tcp:9000"], ["tcp:9000", "the host is missing"]),
+        (["forward", "tcp:8000", "tcp:9000"], ["tcp:9000", "give a name or an address"]),
         (["forward", "tcp:8000", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
-        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connections-max", "0"], ["--connections-max", "0", "at least 1"]),
-        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connections-max", "\(Int.max)"], ["--connections-max", "\(Int.max)", "ulimit"]),
-        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connect-timeout", "0s"], ["--connect-timeout", "longer than zero"]),
-        (["forward", "tcp:0", "tcp:127.0.0.1:1", "--connect-timeout", "-1s"], ["--connect-timeout", "-1s"]),
+        (["forward", "tcp:0:connectionsMax=0", "tcp:127.0.0.1:1"], ["connectionsMax", "from 1"]),
+        (["forward", "tcp:0", "tcp:127.0.0.1:1:timeout=0"], ["\"0\" is no time", "timeout=30"]),
     ])
     func mistakeIsOneSentenceAndNothingStarts(arguments: [String], words: [String]) throws {
         let end = try ToolProcess.run(arguments)

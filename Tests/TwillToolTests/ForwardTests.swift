@@ -13,8 +13,10 @@ struct ForwardTests {
     }
 
     /// Starts a forwarder on a free port of 127.0.0.1, and waits until it listens.
-    private func forward(to target: String, _ more: String...) throws -> (process: ToolProcess, port: UInt16) {
-        let process = try ToolProcess(["forward", "tcp:127.0.0.1:0", "tcp:\(target)"] + more)
+    private func forward(
+        from options: String = "", to target: String, _ more: String...
+    ) throws -> (process: ToolProcess, port: UInt16) {
+        let process = try ToolProcess(["forward", "tcp:127.0.0.1:0\(options)", "tcp:\(target)"] + more)
         return (process, try ToolProcess.port(in: try process.waitForLines(1)[0]))
     }
 
@@ -127,7 +129,7 @@ struct ForwardTests {
 
     @Test func asManyConnectionsAsAllowedAreForwardedAtOnceAndOthersWait() throws {
         let (server, target) = try ToolProcess.serve("echo")
-        let (forwarder, port) = try forward(to: "127.0.0.1:\(target)", "--connections-max", "1")
+        let (forwarder, port) = try forward(from: ":connectionsMax=1", to: "127.0.0.1:\(target)")
         let first = try SystemClient(port: port)
         try first.send("first")
         #expect(String(decoding: try first.receive(5), as: UTF8.self) == "first")

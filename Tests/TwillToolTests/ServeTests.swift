@@ -6,7 +6,7 @@ import Testing
 /// The servers, each as a process that a client of the system's own sockets talks to.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ServeTests {
-    @Test(arguments: ServerName.allCases.filter { $0.usualEndpoint.scheme == .tcp })
+    @Test(arguments: ServerName.allCases.filter { $0 != .udpEcho })
     func terminationEndsEveryServerWithStatusZero(name: ServerName) throws {
         let (server, port) = try ToolProcess.serve(name.rawValue)
         // A connection is open meanwhile.
@@ -31,6 +31,24 @@ struct ServeTests {
             #expect(try client.receive(5) == Array("hello".utf8))
         }
         #expect(try server.terminate().status == 0)
+    }
+
+    @Test func unixSocketsAreServedLoadedAndForwarded() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("twill-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try ToolProcess(["serve", "echo", "--listen", "unix:\(folder.path)/echo"])
+        #expect(try server.waitForLines(1) == ["listening on unix:\(folder.path)/echo"])
+        let forwarder = try ToolProcess(["forward", "unix:\(folder.path)/front", "unix:\(folder.path)/echo"])
+        #expect(try forwarder.waitForLines(1) == ["listening on unix:\(folder.path)/front"])
+        for name in ["echo", "front"] {
+            let load = try ToolProcess.run("load", "unix:\(folder.path)/\(name)", "--messages", "100", "--connections", "3")
+            #expect(load.status == 0, "\(load.errors)")
+            #expect(load.output.contains("unix:\(folder.path)/\(name)"))
+        }
+        #expect(try forwarder.terminate().status == 0)
+        #expect(try server.terminate().status == 0)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { $0.hasSuffix(".lock") })
     }
 
     @Test func portInUseIsOneSentenceAndStatusOne() throws {

@@ -111,6 +111,8 @@ public enum EndpointRegistry {
     }
 
     private static func unknown(_ parts: EndpointDescription, _ known: [String], _ use: String) -> EndpointError {
-        EndpointError(parts.source, parts.prefix, at: 0, "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon")
+        EndpointError(
+            parts.source, parts.prefix, at: parts.prefixOffset,
+            "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon")
     }
 }

@@ -21,6 +21,8 @@ public struct EndpointDescription: Hashable, Sendable {
     public let source: String
     /// What stands before the first colon, in small letters: `tcp`.
     public let prefix: String
+    /// Where it stands in the source: behind the prefixes of the layers around it.
+    let prefixOffset: Int
     /// The values without a name, in order.
     public private(set) var arguments: [Part] = []
     /// The values with a name.
@@ -35,6 +37,7 @@ public struct EndpointDescription: Hashable, Sendable {
         self.source = source
         var scanner = Scanner(source)
         prefix = try scanner.part(endsAtEquals: false).text.lowercased()
+        prefixOffset = 0
         while scanner.take(":") {
             let start = scanner.offset
             let value = try scanner.part(endsAtEquals: true)
@@ -52,6 +55,31 @@ public struct EndpointDescription: Hashable, Sendable {
 
     /// What has a meaning in a description.
     private static let special: [Unicode.Scalar] = [":", "\\", "=", "["]
+
+    /// What a layer's description says of the endpoint inside of it: `tcp:9001` in `haproxy:tcp:9001:trust=10.0.0.0/8`. Errors of it point into the
+    /// whole.
+    ///
+    /// - Parameter options: the layer's own options.
+    /// - Throws: ``EndpointError`` where nothing is inside.
+    public func inner(without options: [String]) throws(EndpointError) -> EndpointDescription {
+        guard let first = arguments.first, !first.text.isEmpty else {
+            throw missing("has no endpoint inside: write \(prefix):tcp:PORT, say, with options behind it")
+        }
+        return EndpointDescription(
+            source: source, prefix: first.text.lowercased(), prefixOffset: first.offset, arguments: Array(arguments.dropFirst()),
+            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
+    }
+
+    private init(
+        source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part], nameOffsets: [String: Int]
+    ) {
+        self.source = source
+        self.prefix = prefix
+        self.prefixOffset = prefixOffset
+        self.arguments = arguments
+        self.options = options
+        self.nameOffsets = nameOffsets
+    }
 
     /// Writes a value so that it is read as it is: the characters that have a meaning get a `\` in front of them.
     ///

@@ -6,6 +6,7 @@ enum EndpointPrefixes {
         "unix": { parts throws(EndpointError) in try unixServer(parts) },
         "fd": { parts throws(EndpointError) in try adoptedServer(parts) },
         "systemd": { parts throws(EndpointError) in try SystemdSockets.endpoint(parts) },
+        "haproxy": { parts throws(EndpointError) in try proxyServer(parts) },
     ]
 
     static let clients: [String: EndpointRegistry.MakeClient] = [
@@ -107,8 +108,7 @@ enum EndpointPrefixes {
         guard isHost(host.text) else {
             throw parts.error(host, "is no host: give a name or an address, one of IPv6 in brackets, as in tcp:[::1]:8007")
         }
-        if portArgument == nil, parts.options["port"] == nil { throw parts.missing("has no port: write tcp:HOST:PORT") }
-        var target = TCPTarget(host: host.text, port: try port(parts, portArgument, in: 1...65535))
+        var target = TCPTarget(host: host.text, port: try portOrService(parts, portArgument))
         if let timeout = try parts.seconds("timeout") { target.timeout = timeout }
         if let local = parts.options["bindAddress"] {
             guard let address = Address(host: local.text, port: 0) else {
@@ -117,6 +117,17 @@ enum EndpointPrefixes {
             target.bindAddress = address
         }
         return TCPClientEndpoint(target)
+    }
+
+    /// A port by its number or by the name of its service, as the machine's list of services has it.
+    private static func portOrService(_ parts: EndpointDescription, _ argument: EndpointDescription.Part?) throws(EndpointError) -> Int {
+        guard let part = argument ?? parts.options["port"] else { throw parts.missing("has no port: write tcp:HOST:PORT") }
+        let hasBoth = argument != nil && parts.options["port"] != nil
+        guard !hasBoth, part.text.contains(where: { $0.isLetter }) else { return try port(parts, argument, in: 1...65535) }
+        guard let port = NameResolver.port(ofService: part.text) else {
+            throw parts.error(part, "is no port: give a number from 1 to 65535, or the name of a service")
+        }
+        return port
     }
 
     /// Whether a text is an address or looks like a name; whether there is such a host, only a look-up can tell.

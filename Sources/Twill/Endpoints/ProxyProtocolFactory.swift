@@ -28,10 +28,8 @@ import Logging
 /// Twisted: `proxyEndpoint`, `HAProxyWrappingFactory`, which trusts everybody, waits for ever, makes the connection before the header has come, and
 /// drops it where the header comes in small pieces.
 public final class ProxyProtocolFactory: WrappingFactory {
-    /// The networks whose hosts are trusted.
-    public let trusted: [IPNetwork]
-    /// Whether everybody is trusted who may open the UNIX socket that the port listens on.
-    public let trustsUNIX: Bool
+    /// Whose headers are believed; nobody else may connect.
+    public let trusted: TrustedProxies
     /// How long after connecting the header has to be whole.
     public let headerTimeout: Duration
     /// The most bytes that a header of version 2 may have.
@@ -48,53 +46,30 @@ public final class ProxyProtocolFactory: WrappingFactory {
     ///
     /// - Parameters:
     ///   - trusted: where the proxies are. An empty list trusts nobody.
-    ///   - trustsUNIX: whether to trust the peers of a UNIX socket, which have no address; the permissions of its path are what keeps others out.
     ///   - headerTimeout: how long after connecting the header has to be whole. The specification asks for 3 s at least, so that one lost segment
     ///     can be sent again.
     ///   - headerBytesMax: the most bytes that a header of version 2 may have; see ``ProxyHeaderParser/init(headerBytesMax:)``.
     public init(
-        wrapping wrapped: Factory, trusting trusted: [IPNetwork], trustsUNIX: Bool = false, headerTimeout: Duration = .seconds(3),
-        headerBytesMax: Int = 4096
+        wrapping wrapped: Factory, trusting trusted: TrustedProxies, headerTimeout: Duration = .seconds(3), headerBytesMax: Int = 4096
     ) {
         self.trusted = trusted
-        self.trustsUNIX = trustsUNIX
         self.headerTimeout = headerTimeout
         self.headerBytesMax = headerBytesMax
         super.init(wrapping: wrapped)
     }
 
-    /// Puts a factory behind proxies that a text names: networks and addresses with commas between them, and `unix` for the peers of a UNIX
-    /// socket. `"10.0.0.0/8, 192.0.2.7, unix"`; nobody, where it is empty.
+    /// Puts a factory behind proxies that a text names: `"10.0.0.0/8, 192.0.2.7, unix"`; see ``TrustedProxies/init(_:)``.
     ///
     /// - Throws: ``IPNetworkError`` with the part that names none.
     public convenience init(
         wrapping wrapped: Factory, trusting list: String, headerTimeout: Duration = .seconds(3), headerBytesMax: Int = 4096
     ) throws(IPNetworkError) {
-        var trusted: [IPNetwork] = []
-        var trustsUNIX = false
-        if list.contains(where: { $0 != " " }) {
-            for part in list.split(separator: ",", omittingEmptySubsequences: false) {
-                let name = part.drop { $0 == " " }.prefix { $0 != " " }
-                guard part[name.endIndex...].allSatisfy({ $0 == " " }) else { throw IPNetworkError(.notAnAddress, in: String(part)) }
-                if name == "unix" { trustsUNIX = true } else { trusted.append(try IPNetwork(String(name))) }
-            }
-        }
-        self.init(
-            wrapping: wrapped, trusting: trusted, trustsUNIX: trustsUNIX, headerTimeout: headerTimeout, headerBytesMax: headerBytesMax)
-    }
-
-    /// Whether a peer may send a header.
-    public func trusts(_ peer: Address) -> Bool {
-        switch peer {
-        case .ipv4, .ipv6: trusted.contains { $0.contains(peer) }
-        case .unix: trustsUNIX
-        case .unknown: false
-        }
+        self.init(wrapping: wrapped, trusting: try TrustedProxies(list), headerTimeout: headerTimeout, headerBytesMax: headerBytesMax)
     }
 
     /// Refuses a peer that is not trusted; for another one, makes the protocol that waits for the header.
     public override func buildProtocol(_ address: Address) throws -> Protocol? {
-        guard trusts(address) else {
+        guard trusted.contains(address) else {
             noteUntrusted(address)
             return nil
         }

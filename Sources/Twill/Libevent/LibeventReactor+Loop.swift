@@ -90,8 +90,9 @@ extension LibeventReactor {
         // It may have gone off a little early; then it is set to the same time again.
         alarmTime = .never
         let calls = timers.takeDue()
-        if let first = calls.first { noteLag(first.time) }
-        for call in calls {
+        for (number, call) in calls.enumerated() {
+            // The others' time is known already, roughly: it is when the one before ended.
+            noteLag(of: call, at: number == 0 ? clock.now : ReactorClock.Instant(nanoseconds: callbackBegan))
             guarded("a delayed call") { try call.fire() }
             endCallback()
         }

@@ -27,8 +27,8 @@ extension LibeventReactor {
         portSettings.removeAll(where: \.isRetired)
     }
 
-    func noteLag(_ due: ReactorClock.Instant) {
-        loopLag = due.duration(to: clock.now)
+    func noteLag(of call: DelayedCall, at now: ReactorClock.Instant) {
+        loopLag = max(.zero, call.time.duration(to: now))
         longestLoopLag = max(longestLoopLag, loopLag)
     }
 

@@ -32,6 +32,7 @@ public final class LibeventReactor: Reactor {
     public let threadPool: ThreadPool
     public var logger: Logger
     public var resolver: any Resolver = SystemResolver()
+    public var randomNumbers: any RandomNumberGenerator = SystemRandomNumberGenerator()
     public internal(set) var isRunning = false
 
     /// How many connections this reactor may have at once; at that number its ports leave others waiting until one has ended.

@@ -8,19 +8,31 @@ import Darwin
 
 /// Looks names up with the system's resolver, so that its configuration, its hosts file and its caches count.
 enum NameResolver {
+    /// The port of a TCP service by its name, as the machine's list of services has it.
+    static func port(ofService name: String) -> Int? {
+        guard !name.utf8.contains(0) else { return nil }
+        return (try? list(node: nil, service: name, flags: AI_PASSIVE))?.compactMap(\.port).first.map { Int($0) }
+    }
+
     /// The addresses of a name, in the order in which the system would try them. Blocks, so it runs on a thread of its own.
     static func addresses(of name: String) throws(ResolveError) -> [Address] {
+        let addresses = try list(node: name, service: nil, flags: AI_ADDRCONFIG)
+        guard !addresses.isEmpty else { throw ResolveError(name: name, message: "it has no IP address") }
+        return addresses
+    }
+
+    private static func list(node: String?, service: String?, flags: CInt) throws(ResolveError) -> [Address] {
         var hints = unsafe addrinfo()
         #if canImport(Darwin) || canImport(Musl)
         unsafe hints.ai_socktype = SOCK_STREAM
         #else
         unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         #endif
-        unsafe hints.ai_flags = AI_ADDRCONFIG
+        unsafe hints.ai_flags = flags
         var list: UnsafeMutablePointer<addrinfo>?
-        let status = unsafe getaddrinfo(name, nil, &hints, &list)
+        let status = unsafe getaddrinfo(node, service, &hints, &list)
         guard status == 0 else {
-            throw unsafe ResolveError(name: name, message: String(cString: gai_strerror(status)))
+            throw unsafe ResolveError(name: node ?? service ?? "", message: String(cString: gai_strerror(status)))
         }
         defer { unsafe freeaddrinfo(list) }
         var addresses: [Address] = []
@@ -29,7 +41,6 @@ enum NameResolver {
             if let address = unsafe Address(entry.pointee) { addresses.append(address) }
             unsafe next = entry.pointee.ai_next
         }
-        guard !addresses.isEmpty else { throw ResolveError(name: name, message: "it has no IP address") }
         return addresses
     }
 }

@@ -30,7 +30,9 @@ final class SocketListener: ListeningPort {
     private let opened: ListeningSocket
     private let factory: Factory
     let settings: SocketTransport.Settings
-    private let connectionsMax: Int
+    var connectionsMax: Int? {
+        didSet { resumeIfPossible() }
+    }
     private let acceptsPerTurn: Int
     private var event: Event?
     /// Whether its event is in the loop.
@@ -47,7 +49,7 @@ final class SocketListener: ListeningPort {
         self.opened = opened
         self.factory = factory
         settings = SocketTransport.Settings(opened.options)
-        connectionsMax = max(1, opened.connectionsMax ?? .max)
+        connectionsMax = opened.connectionsMax
         acceptsPerTurn = max(1, opened.acceptsPerTurn)
         do {
             let event = unsafe try Event(
@@ -152,8 +154,10 @@ final class SocketListener: ListeningPort {
 
     /// Whether one more connection may be accepted.
     private var hasRoom: Bool {
-        settings.counters.current.open < connectionsMax && loop.openCount < loop.connectionsMax
+        settings.counters.current.open < limit && loop.openCount < loop.connectionsMax
     }
+
+    private var limit: Int { max(1, connectionsMax ?? .max) }
 
     /// Leaves those who come waiting until a connection has ended.
     private func waitForRoom() {
@@ -161,10 +165,10 @@ final class SocketListener: ListeningPort {
         waitForChange()
         if let lastFullLog, loop.now < lastFullLog.advanced(by: Self.fullLogInterval) { return }
         lastFullLog = loop.now
-        let isOwnLimit = settings.counters.current.open >= connectionsMax
+        let isOwnLimit = settings.counters.current.open >= limit
         loop.logger.warning(
             """
-            \(address) is full with \(isOwnLimit ? connectionsMax : loop.openCount) connections, others must wait: \
+            \(address) is full with \(isOwnLimit ? limit : loop.openCount) connections, others must wait: \
             raise \(isOwnLimit ? "the port's connectionsMax" : "the limit of descriptors (ulimit -n) or the reactor's connectionsMax")
             """)
     }

@@ -33,6 +33,9 @@ public protocol Reactor: AnyObject {
     /// Who looks up the names of hosts to connect to; ``SystemResolver`` unless set.
     var resolver: any Resolver { get set }
 
+    /// Every random number that Twill draws, the system's unless set: a generator with a seed of its own makes a run repeatable.
+    var randomNumbers: any RandomNumberGenerator { get set }
+
     /// The threads that ``deferToThread(_:)`` uses.
     var threadPool: ThreadPool { get }
 
@@ -271,6 +274,10 @@ public protocol ListeningPort: AnyObject {
 
     /// What was counted of its connections.
     var statistics: ConnectionStatistics { get }
+
+    /// How many of its connections may be open at once; others wait until one has ended. nil leaves it to the reactor's limit; numbers below 1
+    /// count as 1. It may be changed while it listens: a higher limit lets those in who wait, a lower one lets nobody in until enough have ended.
+    var connectionsMax: Int? { get set }
 
     /// Whether ``pauseAccepting()`` holds it.
     var isPaused: Bool { get }

@@ -27,6 +27,8 @@ final class LoadConnection: Protocol {
 
     override func connectionMade() {
         isGood = true
+        // What is in flight may all have to wait here.
+        transport.waterMarks.limit += message.count * sentAt.count
         run.connectionMade(self)
     }
 

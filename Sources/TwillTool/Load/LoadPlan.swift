@@ -1,3 +1,5 @@
+import Twill
+
 /// What a load shall do, as it was asked for and checked. Nothing has been started yet.
 struct LoadPlan {
     /// When a load ends.
@@ -8,7 +10,7 @@ struct LoadPlan {
         case messages(Int)
     }
 
-    let endpoint: EndpointArgument
+    let endpoint: any StreamClientEndpoint
     let framing: LoadFraming
     let connections: Int
     /// The size of a message on the wire that was asked for.

@@ -12,7 +12,6 @@ final class LoadRun: ClientFactory {
 
     /// How many attempts to connect are under way at once, which a server's queue of new connections should hold.
     private static let connectingMax = 256
-    private static let connectTimeout = Duration.seconds(10)
     /// How long the replies in flight are waited for at the end.
     private static let lastRepliesTimeout = Duration.seconds(5)
     /// How long a server may say nothing at all where a number of messages was asked for and no duration.
@@ -66,8 +65,7 @@ final class LoadRun: ClientFactory {
             attempts += 1
             connecting += 1
             do {
-                try reactor.connectTCP(
-                    host: plan.endpoint.host, port: plan.endpoint.port, factory: self, timeout: Self.connectTimeout, options: options)
+                try plan.endpoint.connect(self, on: reactor)
             } catch {
                 connecting -= 1
                 tally.countFailedConnection(because: "\(error)")
@@ -78,13 +76,6 @@ final class LoadRun: ClientFactory {
 
     /// Where the first attempts all failed, the others would too.
     private var isHopeless: Bool { tally.connectionsMade == 0 && tally.connectionsFailed > 0 }
-
-    private var options: TransportOptions {
-        var options = TransportOptions()
-        // What is in flight may all have to wait here.
-        options.waterMarks.limit += message.count * plan.depth
-        return options
-    }
 
     override func buildProtocol(_ address: Address) -> Protocol? {
         LoadConnection(number: tally.connectionsMade + 1, run: self, message: message, depth: plan.depth)

@@ -67,10 +67,10 @@ enum ServerName: String, CaseIterable {
     }
 
     /// Where it listens unless told otherwise. Datagrams come from whoever they say, so their echo stays on this machine until somebody opens it.
-    var usualEndpoint: EndpointArgument {
+    var usualEndpoint: ServedEndpoint {
         switch handler {
-        case .connections: EndpointArgument(host: "", port: 8007)
-        case .datagrams: EndpointArgument(scheme: .udp, host: "127.0.0.1", port: 8007)
+        case .connections: .stream(TCPServerEndpoint(TCPBinding(port: 8007)))
+        case .datagrams: .datagrams(UDPBinding(port: 8007, interface: "127.0.0.1", maxPacketSize: 65507))
         }
     }
 }

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Twill
@@ -20,7 +21,13 @@ struct EndpointTests {
             ("tcp:80:backlog=5:reusePort=yes:connectionsMax=7", "tcp:80:backlog=5:reusePort=1:connectionsMax=7"),
             ("tcp6:80", "tcp:[::]:80"), ("tcp6:80:interface=[::1]", "tcp:[::1]:80"), ("unix:/tmp/x", "unix:/tmp/x"),
             (#"unix:/tmp/a\:b:mode=660:lockfile=0"#, #"unix:/tmp/a\:b:mode=660:lockfile=0"#), ("unix:@name", "unix:@name"),
-            ("fd:3", "fd:3"),
+            ("fd:3", "fd:3"), ("haproxy:tcp:80:trust=10.0.0.0/8", "haproxy:tcp:80:trust=[10.0.0.0/8]"),
+            (
+                #"haproxy:unix:/tmp/a\:b:mode=660:trust=unix:headerTimeout=5"#,
+                #"haproxy:unix:/tmp/a\:b:mode=660:trust=[unix]:headerTimeout=5"#
+            ),
+            ("HAProxy:TCP:[::1]:80:trust=[fd00::/8, 192.0.2.7]", "haproxy:tcp:[::1]:80:trust=[fd00::/8,192.0.2.7/32]"),
+            ("haproxy:trust=:tcp:80:backlog=5", "haproxy:tcp:80:backlog=5:trust=[]"),
         ])
     func serversAreWrittenAgain(_ text: String, _ expected: String) throws {
         let endpoint = try serverFromString(text)
@@ -60,6 +67,10 @@ struct EndpointTests {
             ("fd:x", "x", 3), ("fd", "", 2), ("systemd:domain=INET", "", 19), ("systemd:index=0:name=a", "a", 21),
             ("systemd:domain=X:index=0", "X", 15),
             ("systemd:index=0", "0", 14),
+            ("haproxy", "", 7), ("haproxy:tcp:80", "", 14), ("haproxy:trust=unix", "", 18), ("haproxy::trust=unix", "", 19),
+            ("haproxy:nope:1:trust=", "nope", 8), ("haproxy:tcp:abc:trust=", "abc", 12),
+            ("haproxy:tcp:80:trust=10.0.0.1/8", "10.0.0.1/8", 21),
+            ("haproxy:tcp:80:trust=:foo=1", "foo", 22), ("haproxy:tcp:80:trust=unix:headerTimeout=0", "0", 40),
         ])
     func whatIsNoServerIsRefused(_ text: String, _ token: String, _ offset: Int) throws {
         let error = try #require(throws: EndpointError.self) { try serverFromString(text) }
@@ -118,6 +129,59 @@ struct EndpointTests {
         listener.close()
         #expect(try greeting(on: "fd:\(descriptor)") { _ in "tcp:127.0.0.1:\(number)" } == "hello")
         #expect(fcntl(descriptor, F_GETFD) == -1, "the port has closed it")
+    }
+
+    @Test func haproxyPrefixWaitsForTheHeaderAndBelievesWhoIsTrusted() throws {
+        for trust in ["127.0.0.1", "[10.0.0.0/8, 192.0.2.7]"] {
+            let greeter = Recorder()
+            greeter.whenMade = { $0.transport.write("hello \($0.transport.peer)") }
+            try withReactor { reactor in
+                let port = try reactor.listen(
+                    Endpoint("haproxy:tcp:127.0.0.1:0:trust=\(trust)"), factory: OneConnectionFactory(greeter)
+                ).number
+                reactor.runClient {
+                    let client = try RawSocket(connectedTo: port)
+                    try? client.send("PROXY TCP4 192.0.2.1 192.0.2.2 1234 80\r\n")
+                    client.shutdownWriting()
+                    let heard = (try? client.receiveToEnd()) ?? []
+                    try #require(String(decoding: heard, as: UTF8.self) == (trust == "127.0.0.1" ? "hello 192.0.2.1:1234" : ""))
+                }
+            }
+        }
+    }
+
+    @Test func layersOfOnesOwnAreWrappedAroundServersAndClients() throws {
+        let server = Recorder()
+        let client = Recorder()
+        let wrapped = Mutex<[String]>([])
+        try withReactor { reactor in
+            let place = try serverFromString("tcp:127.0.0.1:0").wrapped(as: "server layer") {
+                wrapped.withLock { $0.append("server") }
+                return WrappingFactory(wrapping: $0)
+            }
+            #expect(place.description == "server layer")
+            let port = try place.listen(OneConnectionFactory(server), on: reactor)
+            let target = try clientFromString("tcp:127.0.0.1:\(port.number)").wrapped(as: "client layer") { factory in
+                wrapped.withLock { $0.append("client") }
+                return RecordingClientFactory { [weak factory] peer in try factory?.buildProtocol(peer) }
+            }
+            #expect(target.description == "client layer")
+            client.whenMade = { $0.transport.loseConnection() }
+            server.whenLost = { _, _ in reactor.stop() }
+            try target.connect(RecordingClientFactory { [weak client] _ in client }, on: reactor)
+        }
+        #expect(wrapped.withLock { $0 } == ["server", "client"])
+        #expect(server.events == [.made, .lost(.done)])
+    }
+
+    private static let hasServices = unsafe access("/etc/services", R_OK) == 0
+
+    @Test("K16: the name of a service stands for its port", .enabled(if: hasServices, "there is no /etc/services"))
+    func servicesHavePorts() throws {
+        #expect(try clientFromString("tcp:example.com:http").description == "tcp:example.com:80")
+        #expect(try clientFromString("tcp:host=example.com:port=https").description == "tcp:example.com:443")
+        let error = try #require(throws: EndpointError.self) { try clientFromString("tcp:example.com:nosuchservice") }
+        #expect(error.description.hasSuffix("is no port: give a number from 1 to 65535, or the name of a service"))
     }
 
     @Test func aDescriptorThatDoesNotListenIsRefusedAndStays() throws {

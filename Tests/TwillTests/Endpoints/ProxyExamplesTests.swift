@@ -32,7 +32,7 @@ private final class Shop: LineReceiver {
             let behindProxy = try ProxyProtocolFactory(wrapping: limited, trusting: "10.0.0.0/8, fd00::/8")
             let here = try ProxyProtocolFactory(wrapping: limited, trusting: "127.0.0.1")
             let port = try reactor.listenTCP(port: 0, factory: here, interface: "127.0.0.1").number
-            #expect(behindProxy.trusts(proxy))
+            #expect(behindProxy.trusted.contains(proxy))
             reactor.inBackground {
                 let client = try RawSocket(connectedTo: port)
                 try client.send("PROXY TCP4 192.0.2.7 10.0.0.1 56324 443\r\nhello\r\n")

@@ -43,7 +43,7 @@ import Testing
     // P1.
     @Test func nobodyIsTrustedWhereNobodyIsNamed() throws {
         for factory in [
-            ProxyProtocolFactory(wrapping: Factory { Recorder() }, trusting: []),
+            ProxyProtocolFactory(wrapping: Factory { Recorder() }, trusting: TrustedProxies(networks: [])),
             try ProxyProtocolFactory(wrapping: Factory { Recorder() }, trusting: ""),
             try ProxyProtocolFactory(wrapping: Factory { Recorder() }, trusting: " "),
         ] {
@@ -58,11 +58,11 @@ import Testing
 
     @Test func thoseWhoAreNamedAreTrustedAndNobodyElse() throws {
         let factory = try ProxyProtocolFactory(wrapping: Factory { Recorder() }, trusting: "10.0.0.0/8,  192.0.2.7 ,fd00::/8")
-        #expect(factory.trusted == [try IPNetwork("10.0.0.0/8"), try IPNetwork("192.0.2.7/32"), try IPNetwork("fd00::/8")])
+        #expect(factory.trusted.networks == [try IPNetwork("10.0.0.0/8"), try IPNetwork("192.0.2.7/32"), try IPNetwork("fd00::/8")])
         let trusted = ["10.0.0.9", "192.0.2.7", "fd12::1", "::ffff:10.0.0.9"]
         for host in trusted + ["11.0.0.1", "192.0.2.8", "fe80::1", "::ffff:11.0.0.1", "127.0.0.1", "::1"] {
             let peer = try #require(Address(host: host, port: 1))
-            #expect(factory.trusts(peer) == trusted.contains(host))
+            #expect(factory.trusted.contains(peer) == trusted.contains(host))
             #expect((try factory.protocolForConnection(from: peer) != nil) == trusted.contains(host))
         }
         #expect(factory.untrusted == 6)
@@ -70,12 +70,13 @@ import Testing
 
     @Test func peersOfUNIXSocketsAreTrustedWhereThatWasSaid() throws {
         let inside = Factory { Recorder() }
-        #expect(!(try behindProxy(inside).trusts(.unix(""))))
-        #expect(ProxyProtocolFactory(wrapping: inside, trusting: [], trustsUNIX: true).trusts(.unix("")))
+        #expect(!(try behindProxy(inside).trusted.contains(.unix(""))))
+        #expect(
+            ProxyProtocolFactory(wrapping: inside, trusting: TrustedProxies(networks: [], includesUNIX: true)).trusted.contains(.unix("")))
         let listed = try ProxyProtocolFactory(wrapping: inside, trusting: "unix, 10.0.0.0/8")
-        #expect(listed.trusts(.unix("/run/proxy.sock")))
-        #expect(listed.trusts(Self.proxy))
-        #expect(!listed.trusts(.unknown))
+        #expect(listed.trusted.contains(.unix("/run/proxy.sock")))
+        #expect(listed.trusted.contains(Self.proxy))
+        #expect(!listed.trusted.contains(.unknown))
     }
 
     @Test(arguments: [

@@ -13,6 +13,7 @@ final class VirtualReactor: Reactor {
     var logger: Logger
     let isRunning = true
     let statistics = ReactorStatistics()
+    var randomNumbers: any RandomNumberGenerator = SeededGenerator(seed: 1)
     private var connections: [VirtualTransport] = []
 
     init() {

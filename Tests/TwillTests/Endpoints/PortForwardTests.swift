@@ -300,7 +300,7 @@ struct PortForwardTests {
         // The target is a name: looking it up takes the client's bytes and its end far longer than their own way.
         let (listener, number) = try RawSocket.listener(backlog: 16)
         try withReactor { reactor in
-            let factory = PortForwardFactory(to: TCPTarget(host: "localhost", port: number))
+            let factory = PortForwardFactory(to: TCPClientEndpoint(TCPTarget(host: "localhost", port: number)))
             let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1").number
             reactor.runClient {
                 for text in ["hello", ""] {

@@ -1,9 +1,10 @@
 import Logging
 
-/// Forwards each connection of a port to another host and port: a proxy that does not look into what it carries.
+/// Forwards each connection of a port to another place: a proxy that does not look into what it carries.
 ///
 /// ```swift
 /// try reactor.listenTCP(port: 8000, factory: PortForwardFactory(host: "db.example.com", port: 5432))
+/// try reactor.listenTCP(port: 8001, factory: PortForwardFactory(to: clientFromString("unix:/run/db")))
 /// ```
 ///
 /// To refuse some peers, subclass it: return nil from ``buildProtocol(_:)`` for those, and `super`'s for the others.
@@ -21,10 +22,10 @@ import Logging
 /// peer that has gone, and says nothing of a target that can't be reached.
 open class PortForwardFactory: Factory {
     /// Where the connections are forwarded to.
-    public final let target: TCPTarget
+    public final let target: any StreamClientEndpoint
 
     /// Forwards to a target.
-    public init(to target: TCPTarget) {
+    public init(to target: any StreamClientEndpoint) {
         self.target = target
         super.init()
     }
@@ -41,7 +42,7 @@ open class PortForwardFactory: Factory {
         host: String, port: Int, timeout: Duration = .seconds(30), bindAddress: Address? = nil,
         options: TransportOptions = TransportOptions()
     ) {
-        self.init(to: TCPTarget(host: host, port: port, timeout: timeout, bindAddress: bindAddress, options: options))
+        self.init(to: TCPClientEndpoint(TCPTarget(host: host, port: port, timeout: timeout, bindAddress: bindAddress, options: options)))
     }
 
     /// The protocol that forwards one connection; an override returns it, or nil to refuse the peer.
@@ -91,18 +92,18 @@ class ForwardingSide: Protocol, HalfCloseableProtocol {
 
 /// The accepted connection: it asks for the other one, and waits for it. Twisted: `portforward.ProxyServer`.
 private final class IncomingSide: ForwardingSide {
-    private let target: TCPTarget
+    private let target: any StreamClientEndpoint
     /// Gives up the attempt, or the connection, when this side ends.
     private var connector: Connector?
 
-    init(_ target: TCPTarget) {
+    init(_ target: any StreamClientEndpoint) {
         self.target = target
         super.init()
     }
 
     override func connectionMade() throws {
         transport.pauseProducing()
-        connector = try transport.reactor.connectTCP(to: target, factory: OnwardFactory(for: self))
+        connector = try target.connect(OnwardFactory(for: self), on: transport.reactor)
     }
 
     override func connectionLost(_ reason: ConnectionLost) {
