@@ -11,6 +11,8 @@ let package = Package(
         .executable(name: "raw-epoll", targets: ["raw-epoll"]),
         .executable(name: "textbook-bufferevent", targets: ["textbook-bufferevent"]),
         .executable(name: "churn-client", targets: ["churn-client"]),
+        .executable(name: "udp-echo", targets: ["udp-echo"]),
+        .executable(name: "udp-load", targets: ["udp-load"]),
         .executable(name: "framer-bench", targets: ["framer-bench"]),
     ],
     dependencies: [
@@ -41,6 +43,18 @@ let package = Package(
             name: "churn-client",
             dependencies: ["PeerSupport"],
             path: "Peers/churn-client",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "udp-echo",
+            dependencies: ["PeerSupport"],
+            path: "Peers/udp-echo",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "udp-load",
+            dependencies: ["PeerSupport"],
+            path: "Peers/udp-load",
             cSettings: warnings
         ),
         .executableTarget(

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -37,6 +38,13 @@ struct mmsghdr;
 extern int recvmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout);
 extern int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
 #endif
+
+// Nanoseconds of a clock of the system's. In C, because the module in which Swift finds a timespec's fields depends on what else is compiled.
+static inline long long twill_clock_nanoseconds(clockid_t clock) {
+    struct timespec time = {0};
+    clock_gettime(clock, &time);
+    return (long long)time.tv_sec * 1000000000 + time.tv_nsec;
+}
 
 // Accepts a connection as a non-blocking socket that is closed on exec.
 static inline int twill_accept(int listener, struct sockaddr *address, socklen_t *length) {

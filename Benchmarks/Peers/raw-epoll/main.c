@@ -38,14 +38,13 @@ static void install_signal_handlers(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int listen_on(uint16_t port)
+static int listen_on(struct peer_address address)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) peer_fail("socket");
     int on = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) peer_fail("setsockopt");
-    struct sockaddr_in address = peer_loopback(port);
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) peer_fail("bind");
+    if (bind(fd, &address.any, address.length) < 0) peer_fail("bind");
     if (listen(fd, PEER_BACKLOG) < 0) peer_fail("listen");
     return fd;
 }
@@ -106,7 +105,7 @@ int main(int argc, char **argv)
 
     struct server server = {
         .epoll = epoll_create1(EPOLL_CLOEXEC),
-        .listener = listen_on(options.port),
+        .listener = listen_on(peer_listening_address(&options)),
         .is_accepting = true,
         .frames_reply = frames_reply_of(options.mode),
         .input_size = options.buffer_size ? options.buffer_size : BUFFER_SIZE_DEFAULT,

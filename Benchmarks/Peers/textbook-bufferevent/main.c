@@ -134,10 +134,10 @@ int main(int argc, char **argv)
     struct event_base *base = event_base_new();
     if (!base) peer_fail("event_base_new");
 
-    struct sockaddr_in address = peer_loopback(options.port);
+    struct peer_address address = peer_listening_address(&options);
     unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
     struct evconnlistener *listener = evconnlistener_new_bind(
-        base, on_accept, &options, flags, PEER_BACKLOG, (struct sockaddr *)&address, sizeof address);
+        base, on_accept, &options, flags, PEER_BACKLOG, &address.any, (int)address.length);
     if (!listener) peer_fail("evconnlistener_new_bind");
 
     struct event *terminate = evsignal_new(base, SIGTERM, on_terminate, base);

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// The entry: turns the command line into one of the six measurements, and how it ends into an exit status.
+/// The entry: turns the command line into one of the measurements, and how it ends into an exit status.
 @main
 enum Main {
     static func main() {
@@ -33,6 +33,7 @@ struct Bench: ParsableCommand {
               bench memory         resident bytes per idle connection
               bench run            CPU time per message, throughput and latency
               bench churn          a million short connections: how many a second, and what is left of them
+              bench udp            CPU time per datagram
 
             Build in release first: `swift build -c release` in the repository, which makes twill, and in Benchmarks, which makes \
             bench and its peers. Figures of debug builds mean nothing.
@@ -42,6 +43,7 @@ struct Bench: ParsableCommand {
             """,
         subcommands: [
             RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, FramersCommand.self, ChurnCommand.self,
+            UDPCommand.self,
         ]
     )
 }

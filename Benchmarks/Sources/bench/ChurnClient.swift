@@ -19,7 +19,7 @@ struct ChurnClient {
         let child = try ChildProcess(command, name: "churn-client")
         // It ends by itself when nothing happens for ten seconds, so this is for a server that is a hundred times too slow.
         let status = try child.waitForEnd(atMost: 60 + Double(connections) / 100)
-        let about = "churn-client on \(server.server.name)"
+        let about = "churn-client on \(server.name)"
         guard status.isSuccess else {
             try server.requireAlive()
             throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")

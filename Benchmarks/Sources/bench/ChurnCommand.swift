@@ -61,7 +61,7 @@ struct ChurnCommand: ParsableCommand {
         for turn in 0..<slices {
             for position in Server.allCases.indices {
                 let server = servers[Server.allCases[(turn + position) % Server.allCases.count]]
-                try say(server.churn(connections / slices, with: client), of: server.process.server, turn: turn)
+                try say(server.churn(connections / slices, with: client), of: server.process.name, turn: turn)
             }
         }
         let result = ChurnReport(connections: connections, concurrency: concurrency, servers: servers)
@@ -71,9 +71,9 @@ struct ChurnCommand: ParsableCommand {
         try common.judge(result.gates)
     }
 
-    private func say(_ slice: ChurnSlice, of server: Server, turn: Int) {
+    private func say(_ slice: ChurnSlice, of server: String, turn: Int) {
         Progress.say(
-            "[\(turn + 1)/\(slices)] \(server.name): \(slice.connectionsPerSecond.formatted(digits: 0)) connections/s, "
+            "[\(turn + 1)/\(slices)] \(server): \(slice.connectionsPerSecond.formatted(digits: 0)) connections/s, "
                 + "\(slice.cpuMicrosecondsPerConnection.formatted(digits: 2)) us of CPU each; then \(slice.descriptors) descriptors, "
                 + "\((Double(slice.residentBytes) / 1e6).formatted(digits: 2)) MB")
     }

@@ -29,7 +29,7 @@ struct ChurnReport: Codable {
                 let rate = rates.median, let spread = rates.spread, let cpu = slices.map(\.cpuMicrosecondsPerConnection).median,
                 let half = slices.prefix(slices.count / 2).last, let end = slices.last
             else { return nil }
-            name = server.process.server.name
+            name = server.process.name
             medianConnectionsPerSecond = rate
             self.spread = spread
             medianCPUMicrosecondsPerConnection = cpu

@@ -41,7 +41,7 @@ struct LoadTester {
             ] + amount.arguments + ["--json", file]
         let child = try ChildProcess(command, name: "twill load")
         let status = try child.waitForEnd(atMost: amount.timeout)
-        let about = "twill load on \(server.server.name), \(scenario.name)"
+        let about = "twill load on \(server.name), \(scenario.name)"
         guard status.isSuccess else {
             try server.requireAlive()
             throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")

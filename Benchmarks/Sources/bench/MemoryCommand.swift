@@ -86,7 +86,7 @@ struct MemoryCommand: ParsableCommand {
         }
         guard isThere else {
             throw BenchError.failed(
-                "\(process.server.name) has accepted \(accepted) of \(connections) connections after 30 s; "
+                "\(process.name) has accepted \(accepted) of \(connections) connections after 30 s; "
                     + "is its limit on connections or open files lower?")
         }
     }

@@ -24,7 +24,7 @@ enum ProcessDescriptors {
             return try FileManager.default.contentsOfDirectory(atPath: folder).map { "\(folder)/\($0)" }
         } catch {
             throw BenchError.unavailable(
-                "couldn't list the descriptors of \(server.server.name) in \(folder): \(error.localizedDescription); bench needs Linux")
+                "couldn't list the descriptors of \(server.name) in \(folder): \(error.localizedDescription); bench needs Linux")
         }
     }
 

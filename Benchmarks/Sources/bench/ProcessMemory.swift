@@ -8,7 +8,7 @@ enum ProcessMemory {
             field("Rss:", in: "/proc/\(server.pid)/smaps_rollup") ?? field("VmRSS:", in: "/proc/\(server.pid)/status")
         guard let kilobytes else {
             throw BenchError.unavailable(
-                "couldn't read the memory of \(server.server.name) from /proc/\(server.pid); bench needs Linux, and the server alive")
+                "couldn't read the memory of \(server.name) from /proc/\(server.pid); bench needs Linux, and the server alive")
         }
         return kilobytes * 1024
     }

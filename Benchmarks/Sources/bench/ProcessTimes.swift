@@ -15,7 +15,7 @@ enum ProcessTimes {
         var time = timespec()
         let result = clock_getcpuclockid(server.pid, &clock)
         guard result == 0, clock_gettime(clock, &time) == 0 else {
-            throw BenchError.failed("couldn't read the CPU clock of \(server.server.name), process \(server.pid); has it ended?")
+            throw BenchError.failed("couldn't read the CPU clock of \(server.name), process \(server.pid); has it ended?")
         }
         return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
         #else

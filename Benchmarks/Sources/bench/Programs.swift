@@ -7,7 +7,8 @@ struct CommonOptions: ParsableArguments {
     var twill: String?
 
     @Option(
-        help: ArgumentHelp("The folder of raw-epoll, textbook-bufferevent and churn-client (default: bench's own).", valueName: "folder"))
+        help: ArgumentHelp("The folder of raw-epoll, textbook-bufferevent and the other peers (default: bench's own).", valueName: "folder")
+    )
     var peers: String?
 
     @Flag(help: "Report only: exit 0 even if a gate fails.")
@@ -38,6 +39,11 @@ struct Programs {
     /// The load generator of `bench churn`, which is where the peers are. No other measurement needs it.
     static func churnClient(_ options: CommonOptions) throws -> String {
         try peer("churn-client", in: peerFolder(options))
+    }
+
+    /// A program of `bench udp`, which is where the peers are. No other measurement needs it.
+    static func udpPeer(_ name: String, _ options: CommonOptions) throws -> String {
+        try peer(name, in: peerFolder(options))
     }
 
     /// The program of `bench framers`, which is where the peers are. No other measurement needs it.

@@ -45,7 +45,7 @@ struct RunCommand: ParsableCommand {
     private static let warmupSeconds = 0.5
 
     /// Reads `0.5` and `0.5s`, as twill does, so that one DURATION fits every target of the Makefile.
-    private static func seconds(parsing text: String) throws -> Double {
+    static func seconds(parsing text: String) throws -> Double {
         guard let seconds = Double(text.hasSuffix("s") ? String(text.dropLast()) : text) else {
             throw ValidationError("give seconds, such as 3 or 0.5s")
         }
@@ -53,9 +53,12 @@ struct RunCommand: ParsableCommand {
     }
 
     private static var scenarioList: String {
-        var table = Table(["  NAME", "bytes", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
+        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
         for scenario in Scenario.all {
-            let load = [String(scenario.messageBytes), scenario.framing.rawValue, String(scenario.connections), String(scenario.depth)]
+            let load = [
+                String(scenario.messageBytes), scenario.socket.rawValue, scenario.framing.rawValue, String(scenario.connections),
+                String(scenario.depth),
+            ]
             let gates = Server.peers.map { scenario.ratioMax(against: $0)?.formatted(digits: 2) ?? "-" }
             table.add(["  \(scenario.name)"] + load + gates)
         }

@@ -1,6 +1,7 @@
 /// One kind of load, and what Twill promises under it: CPU per message against the peers.
 struct Scenario {
     let name: String
+    var socket = Socket.tcp
     let framing: Framing
     let messageBytes: Int
     let connections: Int
@@ -11,6 +12,12 @@ struct Scenario {
     let rawEpollRatioMax: Double
     /// Nil where the figure is only printed.
     let bufferEventRatioMax: Double?
+
+    /// What the connections are made of.
+    enum Socket: String, Codable {
+        case tcp = "TCP"
+        case unix = "UNIX"
+    }
 
     /// How the load tester frames messages, and so which of its servers each peer runs.
     enum Framing: String, Codable {
@@ -24,7 +31,7 @@ struct Scenario {
     }
 
     var summary: String {
-        "\(messageBytes) B, \(framing.rawValue) framing, \(connections) connections, depth \(depth)"
+        "\(messageBytes) B, \(socket.rawValue), \(framing.rawValue) framing, \(connections) connections, depth \(depth)"
     }
 }
 
@@ -57,7 +64,11 @@ extension Scenario {
         name: "int32-64", framing: .int32, messageBytes: 64, connections: 64, depth: 32,
         rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.25, bufferEventRatioMax: nil)
 
-    static let all = [echo64, echo64x1000, echo16k, echo1m, line64, netstring64, int32String64]
+    static let echo64UNIX = Scenario(
+        name: "echo-64-unix", socket: .unix, framing: .raw, messageBytes: 64, connections: 64, depth: 1,
+        rawEpollBufferBytes: 65_536, rawEpollRatioMax: 1.10, bufferEventRatioMax: nil)
+
+    static let all = [echo64, echo64x1000, echo64UNIX, echo16k, echo1m, line64, netstring64, int32String64]
 
     /// The most that Twill's CPU per message may be, as a ratio to the peer's; nil where there is no such promise.
     func ratioMax(against peer: Server) -> Double? {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The three servers that are compared, and how each is started.
 enum Server: String, CaseIterable, Codable {
     /// The floor: as little as Linux allows.
@@ -12,16 +14,20 @@ enum Server: String, CaseIterable, Codable {
 
     var name: String { rawValue }
 
-    /// The program and its arguments, for a server that listens on a free port of 127.0.0.1.
+    /// The program and its arguments, for a server that listens on a free port of 127.0.0.1 or on a UNIX socket of bench's own.
     func command(for scenario: Scenario, programs: Programs) -> [String] {
+        // A name outside of the file system goes with its server.
+        let name = "@bench-\(ProcessInfo.processInfo.processIdentifier)-\(rawValue)"
+        let place = scenario.socket == .tcp ? ["--port", "0"] : ["--path", name]
         switch self {
         case .rawEpoll:
             let buffer = String(scenario.rawEpollBufferBytes)
-            return [programs.rawEpoll, scenario.framing.peerMode, "--port", "0", "--buffer", buffer]
+            return [programs.rawEpoll, scenario.framing.peerMode, "--buffer", buffer] + place
         case .bufferEvent:
-            return [programs.bufferEvent, scenario.framing.peerMode, "--port", "0"]
+            return [programs.bufferEvent, scenario.framing.peerMode] + place
         case .twill:
-            return [programs.twill, "serve", scenario.framing.twillServer, "--listen", "tcp:127.0.0.1:0"]
+            let endpoint = scenario.socket == .tcp ? "tcp:127.0.0.1:0" : "unix:\(name)"
+            return [programs.twill, "serve", scenario.framing.twillServer, "--listen", endpoint]
         }
     }
 }

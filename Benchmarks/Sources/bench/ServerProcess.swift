@@ -2,7 +2,8 @@ import Foundation
 
 /// A server that runs and has said where it listens. Always a fresh one: nothing of an earlier load is left in it.
 final class ServerProcess {
-    let server: Server
+    /// What error messages call it.
+    let name: String
     /// Where it listens, as `twill load` takes it: `tcp:127.0.0.1:41234`.
     let endpoint: String
     /// The server's own process id: each wrapper below turns into the server or runs it in its own process.
@@ -12,10 +13,14 @@ final class ServerProcess {
     private let child: ChildProcess
 
     /// Starts the server behind `wrapper` (`taskset -c 0`, `valgrind --tool=callgrind`), and returns once it is ready.
-    init(_ server: Server, for scenario: Scenario, programs: Programs, wrapper: [String] = []) throws {
-        self.server = server
-        let command = wrapper + server.command(for: scenario, programs: programs)
-        let child = try ChildProcess(command, name: server.name)
+    convenience init(_ server: Server, for scenario: Scenario, programs: Programs, wrapper: [String] = []) throws {
+        try self.init(wrapper + server.command(for: scenario, programs: programs), name: server.name)
+    }
+
+    /// Starts a server, and returns once it is ready.
+    init(_ command: [String], name: String) throws {
+        self.name = name
+        let child = try ChildProcess(command, name: name)
         self.child = child
 
         var endpoint: String?
@@ -25,7 +30,7 @@ final class ServerProcess {
         }
         guard let endpoint else {
             let what = hasAnswered ? "ended before it listened" : "did not say \"listening on\" within 30 s"
-            throw BenchError.failed("\(server.name) \(what); `\(command.joined(separator: " "))`; \(child.lastWords)")
+            throw BenchError.failed("\(name) \(what); `\(command.joined(separator: " "))`; \(child.lastWords)")
         }
         self.endpoint = endpoint
         socketsWhenReady = try ProcessDescriptors.sockets(of: self)
@@ -34,7 +39,7 @@ final class ServerProcess {
     /// The port of the endpoint.
     func port() throws -> UInt16 {
         guard let port = endpoint.split(separator: ":").last.flatMap({ UInt16($0) }) else {
-            throw BenchError.failed("\(server.name) listens on \(endpoint), which has no port to connect to")
+            throw BenchError.failed("\(name) listens on \(endpoint), which has no port to connect to")
         }
         return port
     }
@@ -42,14 +47,14 @@ final class ServerProcess {
     /// Fails where the server has ended by itself, which is the reason behind whatever else has failed.
     func requireAlive() throws {
         guard let status = child.poll() else { return }
-        throw BenchError.failed("\(server.name) \(status.description) while it was measured; \(child.lastWords)")
+        throw BenchError.failed("\(name) \(status.description) while it was measured; \(child.lastWords)")
     }
 
     /// Ends the server with SIGTERM. One that doesn't end well is worth a line, but the figures it gave before stand.
     func end() throws {
         try requireAlive()
         let status = try child.terminate()
-        if !status.isSuccess { Progress.say("bench: \(server.name) \(status.description) on SIGTERM; \(child.lastWords)") }
+        if !status.isSuccess { Progress.say("bench: \(name) \(status.description) on SIGTERM; \(child.lastWords)") }
     }
 
     /// The endpoint in the first whole line that says "listening on". A line that is still being written may end in half a port.

@@ -13,7 +13,7 @@ public struct EndpointDescription: Hashable, Sendable {
     public struct Part: Hashable, Sendable {
         /// The text, with what was quoted as it is meant.
         public let text: String
-        /// Where it begins in the description, in characters from 0.
+        /// Where it begins in the description, in Unicode scalars from 0.
         public let offset: Int
     }
 
@@ -27,6 +27,8 @@ public struct EndpointDescription: Hashable, Sendable {
     public private(set) var arguments: [Part] = []
     /// The values with a name.
     public private(set) var options: [String: Part] = [:]
+    /// Where the names of the options begin.
+    private var nameOffsets: [String: Int] = [:]
 
     /// Takes a description apart.
     ///
@@ -47,8 +49,12 @@ public struct EndpointDescription: Hashable, Sendable {
                 throw EndpointError(source, value.text, at: start, "is there twice: give it once")
             }
             options[value.text] = try scanner.part(endsAtEquals: false)
+            nameOffsets[value.text] = start
         }
     }
+
+    /// What has a meaning in a description.
+    private static let special: [Unicode.Scalar] = [":", "\\", "=", "["]
 
     /// What a layer's description says of the endpoint inside of it: `tcp:9001` in `haproxy:tcp:9001:trust=10.0.0.0/8`. Errors of it point into the
     /// whole.
@@ -61,27 +67,30 @@ public struct EndpointDescription: Hashable, Sendable {
         }
         return EndpointDescription(
             source: source, prefix: first.text.lowercased(), prefixOffset: first.offset, arguments: Array(arguments.dropFirst()),
-            options: self.options.filter { !options.contains($0.key) })
+            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
     }
 
-    private init(source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part]) {
+    private init(
+        source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part], nameOffsets: [String: Int]
+    ) {
         self.source = source
         self.prefix = prefix
         self.prefixOffset = prefixOffset
         self.arguments = arguments
         self.options = options
+        self.nameOffsets = nameOffsets
     }
 
     /// Writes a value so that it is read as it is: the characters that have a meaning get a `\` in front of them.
     ///
     /// Twisted: `quoteStringArgument`, which leaves `=` alone and so turns some values into options.
     public static func quote(_ value: String) -> String {
-        var quoted = ""
-        for character in value {
-            if ":\\=[".contains(character) { quoted.append("\\") }
-            quoted.append(character)
+        var quoted = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars {
+            if Self.special.contains(scalar) { quoted.append("\\") }
+            quoted.append(scalar)
         }
-        return quoted
+        return String(quoted)
     }
 
     /// An error about a part of this description.
@@ -91,7 +100,7 @@ public struct EndpointDescription: Hashable, Sendable {
 
     /// An error about something that is not there.
     public func missing(_ reason: String) -> EndpointError {
-        EndpointError(source, "", at: source.count, reason)
+        EndpointError(source, "", at: source.unicodeScalars.count, reason)
     }
 
     /// Refuses what the prefix does not know.
@@ -103,60 +112,68 @@ public struct EndpointDescription: Hashable, Sendable {
         }
         for (name, value) in options.sorted(by: { $0.value.offset < $1.value.offset }) where !known.contains(name) {
             let options = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
-            throw EndpointError(source, name, at: value.offset - name.count - 1, "is no option of \(prefix): \(options)")
+            throw EndpointError(source, name, at: nameOffsets[name] ?? value.offset, "is no option of \(prefix): \(options)")
         }
     }
 
-    /// Reads the characters from left to right.
+    /// Reads the Unicode scalars from left to right: a colon is one whatever follows it, while the characters of a text run together, as a colon
+    /// and an accent do.
     private struct Scanner {
         private let source: String
-        private let characters: [Character]
+        private let scalars: [Unicode.Scalar]
         private(set) var offset = 0
 
         init(_ source: String) {
             self.source = source
-            characters = Array(source)
+            scalars = Array(source.unicodeScalars)
         }
 
-        /// Takes a character if it is the next one.
-        mutating func take(_ character: Character) -> Bool {
-            guard offset < characters.count, characters[offset] == character else { return false }
+        /// Takes a scalar if it is the next one.
+        mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+            guard offset < scalars.count, scalars[offset] == scalar else { return false }
             offset += 1
             return true
         }
 
-        /// A value up to the next character that ends it.
+        /// A value up to the next scalar that ends it.
         mutating func part(endsAtEquals: Bool) throws(EndpointError) -> Part {
             let start = offset
-            if take("[") {
-                guard let end = characters[offset...].firstIndex(of: "]") else {
-                    throw EndpointError(
-                        source, String(characters[start...]), at: start, "has no closing bracket: write \\[ for a bracket that is meant")
-                }
-                let text = String(characters[offset..<end])
-                offset = end + 1
-                guard offset == characters.count || characters[offset] == ":" else {
-                    throw EndpointError(
-                        source, String(characters[start...]), at: start, "goes on behind its bracket: a colon or the end belongs there")
-                }
-                return Part(text: text, offset: start)
-            }
-            var text = ""
-            while offset < characters.count {
-                let character = characters[offset]
-                if character == ":" || (endsAtEquals && character == "=") { break }
+            if take("[") { return try bracketed(from: start) }
+            var text = String.UnicodeScalarView()
+            while offset < scalars.count {
+                let scalar = scalars[offset]
+                if scalar == ":" || (endsAtEquals && scalar == "=") { break }
                 offset += 1
-                guard character == "\\" else {
-                    text.append(character)
+                guard scalar == "\\" else {
+                    text.append(scalar)
                     continue
                 }
-                guard offset < characters.count else {
+                guard offset < scalars.count else {
                     throw EndpointError(source, "\\", at: offset - 1, "has nothing behind it: write \\\\ for a backslash that is meant")
                 }
-                text.append(characters[offset])
+                text.append(scalars[offset])
                 offset += 1
             }
-            return Part(text: text, offset: start)
+            return Part(text: String(text), offset: start)
+        }
+
+        /// What stands behind a bracket, up to its end.
+        private mutating func bracketed(from start: Int) throws(EndpointError) -> Part {
+            guard let end = scalars[offset...].firstIndex(of: "]") else {
+                throw EndpointError(
+                    source, text(scalars[start...]), at: start, "has no closing bracket: write \\[ for a bracket that is meant")
+            }
+            let part = Part(text: text(scalars[offset..<end]), offset: start)
+            offset = end + 1
+            guard offset == scalars.count || scalars[offset] == ":" else {
+                throw EndpointError(
+                    source, text(scalars[start...]), at: start, "goes on behind its bracket: a colon or the end belongs there")
+            }
+            return part
+        }
+
+        private func text(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+            String(String.UnicodeScalarView(scalars))
         }
     }
 }
@@ -192,10 +209,10 @@ extension EndpointDescription {
     /// An option that is a number of seconds, with decimals if need be; nil where it is not given.
     public func seconds(_ name: String) throws(EndpointError) -> Duration? {
         guard let part = options[name] else { return nil }
-        guard let seconds = Double(part.text), seconds > 0, seconds <= 1_000_000_000 else {
+        guard let duration = Duration(decimalSeconds: part.text), duration > .zero, duration <= .seconds(1_000_000_000) else {
             throw error(part, "is no time: give a number of seconds, as in \(name)=30")
         }
-        return .seconds(seconds)
+        return duration
     }
 
     /// An option that is the mode of a file, in octal digits; nil where it is not given.
@@ -209,6 +226,33 @@ extension EndpointDescription {
 
     /// A host as a description writes it: an IPv6 address in brackets.
     static func host(_ host: String) -> String {
-        host.contains(":") ? "[\(host)]" : quote(host)
+        host.unicodeScalars.contains(":") && !host.unicodeScalars.contains("]") ? "[\(host)]" : quote(host)
+    }
+}
+
+extension Duration {
+    private static let decimalsMax = 18
+
+    /// Reads seconds as a description writes them, `30` or `0.5`, exactly; nil for anything else.
+    fileprivate init?(decimalSeconds text: String) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false).map { Substring($0) }
+        let areDigits = parts.allSatisfy { part in
+            !part.isEmpty && part.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        }
+        let decimals = parts.count > 1 ? parts[1] : ""
+        guard areDigits, decimals.utf8.count <= Self.decimalsMax, let seconds = Int64(parts[0]),
+            let attoseconds = Int64(decimals + String(repeating: "0", count: Self.decimalsMax - decimals.utf8.count))
+        else { return nil }
+        self.init(secondsComponent: seconds, attosecondsComponent: attoseconds)
+    }
+
+    /// The seconds as a description writes them, exactly.
+    var decimalSeconds: String {
+        let (seconds, attoseconds) = components
+        guard attoseconds != 0 else { return "\(seconds)" }
+        var decimals = "\(attoseconds.magnitude)"
+        decimals = String(repeating: "0", count: Self.decimalsMax - decimals.utf8.count) + decimals
+        while decimals.hasSuffix("0") { decimals.removeLast() }
+        return "\(self < .zero ? "-" : "")\(seconds.magnitude).\(decimals)"
     }
 }

@@ -8,7 +8,7 @@ public struct EndpointError: Error, Hashable, Sendable {
     public let text: String
     /// The part that is wrong; empty where something is missing.
     public let token: String
-    /// Where it begins in the description, in characters from 0.
+    /// Where it begins in the description, in Unicode scalars from 0.
     public let offset: Int
     /// What is wrong with it, and what would be right.
     public let reason: String

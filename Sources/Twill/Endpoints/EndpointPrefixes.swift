@@ -135,7 +135,8 @@ enum EndpointPrefixes {
     /// Digits and dots alone are an address with a mistake in it.
     private static func isHost(_ text: String) -> Bool {
         if Address(host: text, port: 0) != nil { return true }
-        return text.utf8.count <= 253 && !text.contains(where: { $0.isWhitespace || ":/\\[]@\"".contains($0) })
+        return text.utf8.count <= 253
+            && !text.unicodeScalars.contains(where: { $0.properties.isWhitespace || ":/\\[]@\"".unicodeScalars.contains($0) })
             && text.contains(where: \.isLetter)
     }
 

@@ -8,7 +8,7 @@ extension StreamServerEndpoint {
     /// Twisted: `proxyEndpoint`, which trusts everybody.
     public func behindProxies(trusting trusted: TrustedProxies, headerTimeout: Duration = .seconds(3)) -> any StreamServerEndpoint {
         var text = "haproxy:\(self):trust=[\(trusted)]"
-        if headerTimeout != .seconds(3) { text += ":headerTimeout=\(headerTimeout.inSeconds)" }
+        if headerTimeout != .seconds(3) { text += ":headerTimeout=\(headerTimeout.decimalSeconds)" }
         return wrapped(as: text) { ProxyProtocolFactory(wrapping: $0, trusting: trusted, headerTimeout: headerTimeout) }
     }
 }

@@ -119,7 +119,7 @@ public struct TCPClientEndpoint: StreamClientEndpoint {
 
     public var description: String {
         var text = "tcp:\(EndpointDescription.host(target.host)):\(target.port)"
-        if target.timeout != TCPTarget(host: "", port: 0).timeout { text += ":timeout=\(target.timeout.inSeconds)" }
+        if target.timeout != TCPTarget(host: "", port: 0).timeout { text += ":timeout=\(target.timeout.decimalSeconds)" }
         if let address = target.bindAddress { text += ":bindAddress=\(EndpointDescription.host(address.host))" }
         return text
     }
@@ -141,15 +141,7 @@ public struct UNIXClientEndpoint: StreamClientEndpoint {
 
     public var description: String {
         var text = "unix:\(EndpointDescription.quote(target.path))"
-        if target.timeout != UNIXTarget(path: "").timeout { text += ":timeout=\(target.timeout.inSeconds)" }
+        if target.timeout != UNIXTarget(path: "").timeout { text += ":timeout=\(target.timeout.decimalSeconds)" }
         return text
-    }
-}
-
-extension Duration {
-    /// The seconds as an endpoint's description writes them, without decimals where there are none.
-    var inSeconds: String {
-        let (seconds, attoseconds) = components
-        return attoseconds == 0 ? "\(seconds)" : "\(Double(seconds) + Double(attoseconds) / 1e18)"
     }
 }

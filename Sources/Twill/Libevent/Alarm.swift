@@ -1,3 +1,5 @@
+import CLibevent
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -38,20 +40,16 @@ struct Alarm: ~Copyable {
 /// The system's monotonic clock, which no change of the wall clock moves.
 enum MonotonicTime {
     static var now: ReactorClock.Instant {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return ReactorClock.Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        ReactorClock.Instant(nanoseconds: twill_clock_nanoseconds(CLOCK_MONOTONIC))
     }
 
     /// Nanoseconds of the same clock at the last tick of the system, some milliseconds ago at most. Never 0, and quick to read.
     @inline(__always)
     static var roughly: Int64 {
-        var time = timespec()
         #if canImport(Darwin)
-        unsafe clock_gettime(CLOCK_MONOTONIC_RAW_APPROX, &time)
+        twill_clock_nanoseconds(CLOCK_MONOTONIC_RAW_APPROX)
         #else
-        unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        twill_clock_nanoseconds(CLOCK_MONOTONIC_COARSE)
         #endif
-        return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 }

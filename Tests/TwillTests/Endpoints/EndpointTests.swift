@@ -40,7 +40,9 @@ struct EndpointTests {
             ("tcp:h:80", "tcp:h:80"), ("tcp:host=h:port=80", "tcp:h:80"), ("tcp:[::1]:80", "tcp:[::1]:80"),
             ("Tcp:host=[::1]:port=80", "tcp:[::1]:80"),
             ("tcp:h:80:timeout=5:bindAddress=1.2.3.4", "tcp:h:80:timeout=5:bindAddress=1.2.3.4"),
-            ("tcp:h:80:timeout=0.5", "tcp:h:80:timeout=0.5"),
+            ("tcp:h:80:timeout=0.5", "tcp:h:80:timeout=0.5"), ("tcp:h:80:timeout=07.250", "tcp:h:80:timeout=7.25"),
+            ("tcp:h:80:timeout=0.003995212962014982", "tcp:h:80:timeout=0.003995212962014982"),
+            ("tcp:h:80:timeout=999999999.000000001", "tcp:h:80:timeout=999999999.000000001"),
             ("tcp:h:80:timeout=30", "tcp:h:80"), ("unix:/tmp/x:timeout=2", "unix:/tmp/x:timeout=2"), ("unix:path=/tmp/x", "unix:/tmp/x"),
         ])
     func clientsAreWrittenAgain(_ text: String, _ expected: String) throws {
@@ -51,7 +53,8 @@ struct EndpointTests {
 
     @Test(
         arguments: [
-            ("tcp", "", 3), ("tcp:", "", 4), ("tcp:abc", "abc", 4), ("tcp:80:foo=1", "foo", 7), ("nope:1", "nope", 0), ("", "", 0),
+            ("tcp", "", 3), ("tcp:", "", 4), ("tcp:abc", "abc", 4), ("tcp:80:foo=1", "foo", 7), (#"tcp:80:\f\oo=\1"#, "foo", 7),
+            ("nope:1", "nope", 0), ("", "", 0),
             (":", "", 0),
             ("tcp::x", "x", 5), ("tcp::80", "80", 5), ("tcp:65536", "65536", 4), ("tcp:-1", "-1", 4), ("tcp:+1", "+1", 4),
             ("tcp:1:2:3", "3", 8),
@@ -80,6 +83,8 @@ struct EndpointTests {
             ("tcp:h", "", 5), ("tcp:80:host=h", "80", 4), ("tcp::80", "", 7), ("tcp:h:0", "0", 6), ("tcp:h:x", "x", 6),
             ("tcp6:h:80", "tcp6", 0),
             ("tcp:1.2.3:80", "1.2.3", 4), ("tcp:h:80:timeout=0", "0", 17), ("tcp:h:80:timeout=x", "x", 17),
+            ("tcp:h:80:timeout=1e-30", "1e-30", 17), ("tcp:h:80:timeout=-1", "-1", 17), ("tcp:h:80:timeout=1.", "1.", 17),
+            ("tcp:h:80:timeout=1000000000.1", "1000000000.1", 17), ("tcp:h:80:timeout=99999999999999999999", "99999999999999999999", 17),
             ("tcp:h:80:bindAddress=h", "h", 21),
             ("tcp:h:80:9", "9", 9), ("unix", "", 4), ("systemd:index=0", "systemd", 0), ("tcp:a b:80", "a b", 4),
         ])

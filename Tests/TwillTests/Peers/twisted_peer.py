@@ -7,7 +7,8 @@
     twisted_peer.py refuse PLACE LENGTH_MAX FRAMING ...
         sends nothing and receives, on one connection after the other, and says how each ended
 
-PLACE is `listen`, which prints the port first, or the port to connect to. Exits 0 where there was nothing to complain of.
+PLACE is `listen:ENDPOINT`, which prints the port first, 0 where there is none, or `connect:ENDPOINT`; `listen` alone takes any port of 127.0.0.1,
+and a number alone is the port there to connect to. Exits 0 where there was nothing to complain of.
 """
 
 import collections
@@ -16,7 +17,7 @@ import socket
 import sys
 import types
 
-from twisted.internet import error, interfaces, protocol, reactor
+from twisted.internet import endpoints, error, interfaces, protocol, reactor
 from twisted.protocols import basic
 from zope.interface import implementer
 
@@ -201,7 +202,8 @@ class Talk:
     complaint = None
 
     def connectionMade(self):
-        self.transport.setTcpNoDelay(True)
+        if self.transport.getHandle().family != socket.AF_UNIX:
+            self.transport.setTcpNoDelay(True)
         for option in socket.SO_SNDBUF, socket.SO_RCVBUF:
             self.transport.getHandle().setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
         # The peer shall meet one that does not read, while it is sent to.
@@ -279,18 +281,27 @@ class Breach:
         self.factory.one_ended()
 
 
-class Script(protocol.ClientFactory):
+class Script(protocol.Factory):
     """Plays one part after the other, a connection for each."""
 
-    def __init__(self, parts, port=None):
-        self.parts, self.port = parts, port
+    def __init__(self, parts, place):
+        self.parts = parts
+        if place == "listen":
+            place = "listen:tcp:0:interface=127.0.0.1"
+        elif place.isdigit():
+            place = "connect:tcp:127.0.0.1:" + place
+        verb, _, endpoint = place.partition(":")
+        self.listens = verb == "listen"
+        self.endpoint = {"listen": endpoints.serverFromString, "connect": endpoints.clientFromString}[verb](reactor, endpoint)
 
     def start(self):
-        if self.port is None:
-            listening = reactor.listenTCP(0, self, interface="127.0.0.1")
-            print(listening.getHost().port, flush=True)
+        if self.listens:
+            self.endpoint.listen(self).addCallbacks(self.listening, self.failed)
         else:
-            reactor.connectTCP("127.0.0.1", self.port, self)
+            self.endpoint.connect(self).addErrback(self.failed)
+
+    def listening(self, port):
+        print(getattr(port.getHost(), "port", 0), flush=True)
 
     def buildProtocol(self, address):
         part = self.parts.pop(0)()
@@ -300,11 +311,11 @@ class Script(protocol.ClientFactory):
     def one_ended(self):
         if not self.parts:
             finish()
-        elif self.port is not None:
+        elif not self.listens:
             self.start()
 
-    def clientConnectionFailed(self, connector, reason):
-        finish("could not connect: %s" % reason.value, status=1)
+    def failed(self, reason):
+        finish("could not begin: %s" % reason.value, status=1)
 
 
 outcome = types.SimpleNamespace(sentence="the time was over", status=1)
@@ -332,8 +343,8 @@ def breaches(length_max, *streams):
 
 def main(what, place, *arguments):
     parts = {"talk": talk, "break": breaches, "refuse": breaches}[what](*arguments)
-    script = Script(parts, None if place == "listen" else int(place))
-    script.start()
+    script = Script(parts, place)
+    reactor.callWhenRunning(script.start)
     reactor.callLater(DEADLINE_SECONDS, reactor.stop)
     reactor.run()
     if outcome.sentence:

@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 enum peer_mode {
     PEER_ECHO,      // every byte comes back
@@ -25,10 +27,21 @@ enum { PEER_BACKLOG = 4096 };
 struct peer_options {
     enum peer_mode mode;
     uint16_t port;      // 0: any free port
+    const char *path;   // of a UNIX socket, instead of the port; NULL: TCP
     size_t buffer_size; // bytes a peer reads at most at once; 0: the peer's own default
 };
 
-// Reads `PROGRAM MODE [--port PORT] [--buffer BYTES]`. A bad option ends the process with a sentence and status 64.
+// Where a socket is, of either family.
+struct peer_address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in ipv4;
+        struct sockaddr_un unix_path;
+    };
+    socklen_t length;
+};
+
+// Reads `PROGRAM MODE [--port PORT | --path PATH] [--buffer BYTES]`. A bad option ends the process with a sentence and status 64.
 struct peer_options peer_options_parse(int argc, char **argv);
 
 // Remembers what the program is called, for its messages. peer_options_parse does it for the servers.
@@ -46,8 +59,11 @@ void peer_set_no_delay(int descriptor);
 // 127.0.0.1 with the port asked for: a benchmark's server is nobody else's business.
 struct sockaddr_in peer_loopback(uint16_t port);
 
-// Prints `listening on tcp:127.0.0.1:PORT` with the port that the listening socket was really given. The driver waits for this
-// line, the only one that a peer prints.
+// Where the options say to listen: a path that begins with `@` is a name that Linux keeps outside of the file system.
+struct peer_address peer_listening_address(const struct peer_options *options);
+
+// Prints `listening on tcp:127.0.0.1:PORT`, or udp: for a datagram socket, with the port that the socket was really given, or `unix:PATH`.
+// The driver waits for this line, the only one that a peer prints.
 void peer_print_listening(int listener);
 
 // Ends the process with `PROGRAM: what: the system's words for errno` and status 1.

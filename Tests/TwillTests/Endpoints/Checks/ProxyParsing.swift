@@ -1,4 +1,4 @@
-@testable import Twill
+import Twill
 
 /// What became of a stream that a parser was fed, until it was through with it.
 enum ProxyOutcome: Equatable, CustomStringConvertible {

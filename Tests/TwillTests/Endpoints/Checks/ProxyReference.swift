@@ -1,4 +1,4 @@
-@testable import Twill
+import Twill
 
 #if canImport(Glibc)
 import Glibc
