@@ -148,7 +148,7 @@ public struct UNIXClientEndpoint: StreamClientEndpoint {
 
 extension Duration {
     /// The seconds as an endpoint's description writes them, without decimals where there are none.
-    fileprivate var inSeconds: String {
+    var inSeconds: String {
         let (seconds, attoseconds) = components
         return attoseconds == 0 ? "\(seconds)" : "\(Double(seconds) + Double(attoseconds) / 1e18)"
     }

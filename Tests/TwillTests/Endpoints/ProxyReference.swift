@@ -159,7 +159,7 @@ extension ProxyOutcome {
         case .ipv6(let ipv6):
             [ipv6.high >> 32, ipv6.high, ipv6.low >> 32, ipv6.low].flatMap { BinaryHeader.bigEndian(UInt32(truncatingIfNeeded: $0)) }
         case .unix(let path): Array(path.utf8) + [0xFF]
-        case .unknown: []
+        case .pipe, .unknown: []
         }
     }
 
