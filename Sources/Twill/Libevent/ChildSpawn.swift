@@ -40,7 +40,8 @@ struct ChildSpawn: ~Copyable {
     /// Hands a descriptor of this process down.
     mutating func give(_ own: CInt, as descriptor: CInt) throws(ProcessError) {
         guard fcntl(own, F_GETFD) >= 0 else {
-            throw ProcessError.badDescriptor.of(command.executable, "descriptor \(own), which it was to inherit as \(descriptor), is not open")
+            throw ProcessError.badDescriptor.of(
+                command.executable, "descriptor \(own), which it was to inherit as \(descriptor), is not open")
         }
         given[descriptor] = own
     }

@@ -24,7 +24,9 @@ extension LibeventReactor {
     }
 
     /// Serves descriptors that were just taken over, and closes them where that fails.
-    func serve(_ ends: PipeEnds, named name: String, _ settings: SocketTransport.Settings, _ handler: Protocol) throws(SystemError) -> Transport {
+    func serve(
+        _ ends: PipeEnds, named name: String, _ settings: SocketTransport.Settings, _ handler: Protocol
+    ) throws(SystemError) -> Transport {
         let transport = SocketTransport(loop: self, pipes: ends, peer: .pipe(name), settings: settings)
         do throws(SystemError) {
             try serve(transport, handler)

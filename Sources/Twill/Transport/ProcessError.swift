@@ -14,7 +14,8 @@ import Darwin
 /// Twisted: what `os.fork` and `os.execvpe` raise, and a child that ends at once with status 1; `ProcessExitedAlready`.
 public struct ProcessError: Error, Sendable {
     private enum Kind: UInt8 {
-        case notFound, notExecutable, badWorkingDirectory, noDescriptors, limitReached, badArgument, badDescriptor, protocolInUse, unsupported,
+        case notFound, notExecutable, badWorkingDirectory, noDescriptors, limitReached, badArgument, badDescriptor, protocolInUse,
+            unsupported,
             ended, signalRefused, tooMuchOutput, timedOut, failed
     }
 
@@ -77,7 +78,7 @@ public struct ProcessError: Error, Sendable {
     package static func spawning(_ error: SystemError) -> ProcessError {
         switch error.errno {
         case ENOENT, ENOTDIR: .notFound
-        case EACCES, EPERM, ENOEXEC, EISDIR, ELIBBAD: .notExecutable
+        case EACCES, EPERM, ENOEXEC, EISDIR: .notExecutable
         case EMFILE, ENFILE: .noDescriptors
         case EAGAIN, ENOMEM: .limitReached
         case E2BIG: .badArgument
@@ -85,10 +86,6 @@ public struct ProcessError: Error, Sendable {
         default: .failed
         }
     }
-
-    #if canImport(Darwin)
-    private static let ELIBBAD = EBADEXEC
-    #endif
 }
 
 extension ProcessError: Equatable {
@@ -100,8 +97,10 @@ extension ProcessError: CustomStringConvertible {
         let name = executable.isEmpty ? "the process" : executable
         return switch kind {
         case .ended: "Couldn't send a signal to \(name): it has ended already"
-        case .signalRefused: "Couldn't send a signal to \(name): \(detail.isEmpty ? underlying?.description ?? "the system refused" : detail)"
-        case .tooMuchOutput: "\(name) was killed: it said more than \(detail.isEmpty ? "was allowed" : detail); raise the limit or ask it for less"
+        case .signalRefused:
+            "Couldn't send a signal to \(name): \(detail.isEmpty ? underlying?.description ?? "the system refused" : detail)"
+        case .tooMuchOutput:
+            "\(name) was killed: it said more than \(detail.isEmpty ? "was allowed" : detail); raise the limit or ask it for less"
         case .timedOut: "\(name) was killed: it took longer than \(detail.isEmpty ? "was allowed" : detail)"
         default: "Couldn't start \(name): \(cause)"
         }

@@ -33,6 +33,8 @@ import Testing
         return recorder
     }
 
+    private func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
+
     private func flags(_ descriptor: CInt) -> CInt { fcntl(descriptor, F_GETFL) }
 
     private func isOpen(_ descriptor: CInt) -> Bool { fcntl(descriptor, F_GETFD) >= 0 }
@@ -40,8 +42,8 @@ import Testing
     @Test func aFileIsReadAndWrittenWhole() throws {
         let bytes = Conformance.bytes(3_000_000)
         let (from, to) = (try temporaryFile(bytes), try temporaryFile())
-        defer { for path in [from, to] { unlink(path) } }
-        let (input, output) = (open(from, O_RDONLY), open(to, O_WRONLY))
+        defer { for path in [from, to] { remove(path) } }
+        let (input, output) = (systemOpen(from, O_RDONLY), systemOpen(to, O_WRONLY))
         let recorder = Recorder()
         recorder.whenData = { recorder in recorder.transport.write(recorder.takeReceived()) }
         try serve(input, output, recorder)
@@ -52,8 +54,8 @@ import Testing
 
     @Test func aFileIsReadNoFasterThanItIsTaken() throws {
         let path = try temporaryFile([UInt8](repeating: 1, count: 2_000_000))
-        defer { unlink(path) }
-        let input = open(path, O_RDONLY)
+        defer { remove(path) }
+        let input = systemOpen(path, O_RDONLY)
         var most = 0
         let recorder = Recorder()
         recorder.whenMade = { $0.transport.pauseProducing() }
@@ -73,7 +75,7 @@ import Testing
     @Test func theNullDeviceIsAnEndAndTakesEverything() throws {
         let recorder = Recorder()
         recorder.whenMade = { $0.transport.write([UInt8](repeating: 1, count: 5_000_000)) }
-        try serve(open("/dev/null", O_RDONLY), open("/dev/null", O_WRONLY), recorder)
+        try serve(systemOpen("/dev/null", O_RDONLY), systemOpen("/dev/null", O_WRONLY), recorder)
         #expect(recorder.events == [.made, .lost(.done)])
     }
 
@@ -82,7 +84,7 @@ import Testing
         recorder.whenData = { recorder in
             if recorder.received.count > 500_000 { recorder.transport.loseConnection() }
         }
-        try serve(open("/dev/zero", O_RDONLY), nil, recorder)
+        try serve(systemOpen("/dev/zero", O_RDONLY), nil, recorder)
         #expect(recorder.reason == .done)
     }
 
@@ -92,7 +94,7 @@ import Testing
         defer { systemClose(writing) }
         let recorder = Recorder()
         recorder.whenMade = { $0.transport.write("x") }
-        try serve(reading, open("/dev/full", O_WRONLY), recorder)
+        try serve(reading, systemOpen("/dev/full", O_WRONLY), recorder)
         #expect(recorder.reason == .lost)
         #expect(recorder.reason?.errno == ENOSPC)
     }
@@ -100,14 +102,14 @@ import Testing
 
     @Test func aHalfCloseableProtocolAnswersAfterTheEndOfInput() throws {
         let path = try temporaryFile(Array("question".utf8))
-        defer { unlink(path) }
+        defer { remove(path) }
         let (reading, writing) = try makePipe()
         let recorder = HalfCloseableRecorder()
         recorder.whenReadLost = { recorder in
             recorder.transport.write("answer to \(recorder.text)")
             recorder.transport.loseConnection()
         }
-        try serve(open(path, O_RDONLY), writing, recorder)
+        try serve(systemOpen(path, O_RDONLY), writing, recorder)
         #expect(recorder.events == [.made, .data("question"), .readLost, .lost(.done)])
         #expect(RawSocket(descriptor: reading).readToEnd() == Array("answer to question".utf8))
     }
@@ -116,7 +118,10 @@ import Testing
         let (there, back) = (try makePipe(), try makePipe())
         defer { systemClose(back.reading) }
         let recorder = HalfCloseableRecorder()
-        recorder.whenMade = { $0.transport.write("bye"); $0.transport.loseWriteConnection() }
+        recorder.whenMade = {
+            $0.transport.write("bye")
+            $0.transport.loseWriteConnection()
+        }
         recorder.whenWriteLost = { _ in
             #expect(RawSocket(descriptor: dup(back.reading)).readToEnd() == Array("bye".utf8))
             _ = unsafe Array("still here".utf8).withUnsafeBytes { unsafe systemWrite(there.writing, $0) }
@@ -177,7 +182,7 @@ import Testing
 
     @Test func whatCanNotBeServedStaysAsItWas() throws {
         let (reading, writing) = try makePipe()
-        let folder = open("/", O_RDONLY)
+        let folder = systemOpen("/", O_RDONLY)
         defer { for end in [reading, writing, folder] { systemClose(end) } }
         try withReactor { reactor in
             func refusal(_ input: CInt?, _ output: CInt?) -> CInt? {
@@ -208,7 +213,10 @@ import Testing
         let (input, output) = (dup(own.descriptor), dup(own.descriptor))
         own.close()
         let recorder = HalfCloseableRecorder()
-        recorder.whenMade = { $0.transport.write("hello"); $0.transport.loseWriteConnection() }
+        recorder.whenMade = {
+            $0.transport.write("hello")
+            $0.transport.loseWriteConnection()
+        }
         try withReactor { reactor in
             recorder.whenLost = { [unowned reactor] _, _ in reactor.afterTurns(2) { reactor.stop() } }
             try reactor.adoptStreamConnection(over: PipeBinding(input: input, output: output), protocol: recorder)

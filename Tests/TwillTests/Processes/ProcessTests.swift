@@ -185,7 +185,7 @@ import Darwin
     }
 
     @Test func aChildThatReadsNoMoreIsNoticedAtOnce() throws {
-        let child = try withProcess(shell("exec <&-; sleep 60")) { child, _ in
+        let child = try withProcess(shell("exec <&-; exec sleep 60")) { child, _ in
             child.whenLost = { child, descriptor in
                 if descriptor == 0 { try child.transport.signalProcess(.kill) }
             }
@@ -233,7 +233,10 @@ import Darwin
             }
             try reactor.spawnProcess(ProcessCommand("cat"), protocol: child)
         }
-        #expect(child.events.filter { if case .ended = $0 { true } else { false } } == [.ended(ProcessEnd(.exited(0))), .ended(ProcessEnd(.exited(4)))])
+        #expect(
+            child.events.filter { if case .ended = $0 { true } else { false } } == [
+                .ended(ProcessEnd(.exited(0))), .ended(ProcessEnd(.exited(4))),
+            ])
     }
 
     @Test func aReactorThatStopsLeavesTheProcessRunningAndTakesNoteOfItsEnd() throws {
@@ -355,4 +358,29 @@ private final class ChunkSource: Producer {
     }
 
     func stopProducing() {}
+}
+
+@Suite("How processes end, in words", .nothingLivesOn) struct ProcessEndTests {
+    @Test func eachEndIsASentence() {
+        #expect(ProcessEnd(.exited(0)).description == "the process ended in good order")
+        #expect(ProcessEnd(waitStatus: 3 << 8).description == "the process exited with status 3")
+        #expect(ProcessEnd(waitStatus: 11 | 0x80).description == "SIGSEGV ended the process, and its memory was dumped")
+        #expect(ProcessEnd(waitStatus: 9).status == .signalled(.kill, dumpedCore: false))
+        #expect(ProcessEnd(.leftRunning).isClean == false)
+        struct Mistake: Error {}
+        let failed = ProcessEnd(.exited(0), because: Mistake())
+        #expect(!failed.isClean && failed == ProcessEnd(.exited(0)))
+        #expect(failed.description == "the process ended in good order, after a callback had failed: Mistake()")
+        #expect(ProcessSignal(rawValue: 40).description == "signal 40")
+    }
+
+    @Test func aTransportMadeByItselfIsThatOfAProcessThatHasEnded() {
+        let transport = ProcessTransport()
+        #expect(transport.pid == nil && transport.openPipes == [] && !transport.hasMore)
+        transport.write("dropped")
+        transport.closeStdin()
+        transport.loseConnection()
+        transport.terminate()
+        #expect(throws: ProcessError.ended) { try transport.signalProcess(.kill) }
+    }
 }

@@ -15,13 +15,13 @@ import Testing
         let foreign = dup(reading)
         defer { for end in [reading, writing, foreign] { systemClose(end) } }
         #expect(fcntl(foreign, F_GETFD) & FD_CLOEXEC == 0)
-        let file = open("/etc/passwd", O_RDONLY)
+        let file = systemOpen("/etc/passwd", O_RDONLY)
         defer { systemClose(file) }
         var list = ""
         let child = ProcessRecorder()
+        let client = Recorder()
         try withReactor { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { Recorder() }, interface: "127.0.0.1").number
-            let client = Recorder()
             client.whenMade = { [unowned reactor] _ in
                 child.whenEnded = { child in
                     list = child.text(1)
@@ -29,7 +29,7 @@ import Testing
                 }
                 try reactor.spawnProcess(descriptorList(), protocol: child)
             }
-            try reactor.connectTCP(host: "127.0.0.1", port: port, factory: ClientFactory { client })
+            try reactor.connectTCP(host: "127.0.0.1", port: port, factory: ClientFactory { [weak client] _ in client })
         }
         // The one above is that which ls reads the folder by.
         #expect(list == "0\n1\n2\n3\n")
@@ -76,7 +76,9 @@ import Testing
         let child = try withProcess(ProcessCommand("grep", arguments: ["-E", "Sig(Blk|Ign)", "/proc/self/status"]))
         #if os(Linux)
         let sets = child.text(1).split(separator: "\n").map { $0.drop { !$0.isWhitespace }.drop(while: \.isWhitespace) }
-        #expect(sets == ["0000000000000000", "0000000000000000"])
+        // But for two that the C library keeps to itself.
+        #expect(sets.first == "0000000000000000")
+        #expect(sets.last.flatMap { UInt64($0, radix: 16) }.map { $0 & ~0x1_8000_0000 } == 0)
         #endif
         // yes ends by SIGPIPE when nobody reads it, unless that is ignored.
         let yes = try withProcess(ProcessCommand("yes")) { child, _ in
@@ -86,8 +88,8 @@ import Testing
     }
 
     @Test func theEnvironmentIsInheritedAndMayBeChanged() throws {
-        setenv("TWILL_TEST_INHERITED", "yes", 1)
-        setenv("TWILL_TEST_REMOVED", "yes", 1)
+        unsafe setenv("TWILL_TEST_INHERITED", "yes", 1)
+        unsafe setenv("TWILL_TEST_REMOVED", "yes", 1)
         func lines(_ environment: ProcessCommand.Environment) throws -> Set<Substring> {
             Set(try withProcess(ProcessCommand("/usr/bin/env", environment: environment)).text(1).split(separator: "\n"))
         }
@@ -173,8 +175,8 @@ import Testing
         #expect(try refusal(ProcessCommand("/usr")) == .notExecutable)
         let script = "\(NSTemporaryDirectory())/twill-script-\(getpid())"
         try "#!/no/such/interpreter\n".write(toFile: script, atomically: true, encoding: .utf8)
-        defer { unlink(script) }
-        chmod(script, 0o755)
+        defer { unsafe unlink(script) }
+        unsafe chmod(script, 0o755)
         let error = try refusal(ProcessCommand(script))
         #expect(error == .notFound)
         #expect(error?.description.contains("a script whose interpreter is missing") == true)
@@ -193,7 +195,9 @@ import Testing
         #expect(error?.description == "Couldn't start cat: argument 2 holds a NUL character; leave that out")
         #expect(try refusal(ProcessCommand("cat", environment: .only(["A=B": "1"]))) == .badArgument)
         #expect(try refusal(ProcessCommand("cat", environment: .inherited(adding: ["": "1"]))) == .badArgument)
-        #expect(try refusal(ProcessCommand("cat", arguments: [String](repeating: String(repeating: "x", count: 100_000), count: 100))) == .badArgument)
+        #expect(
+            try refusal(ProcessCommand("cat", arguments: [String](repeating: String(repeating: "x", count: 100_000), count: 100)))
+                == .badArgument)
     }
 
     @Test func descriptorsThatAreNone() throws {

@@ -70,7 +70,9 @@ final class PipePort: ListeningPort {
             try reactor.adoptStreamConnection(
                 over: PipeBinding(input: back.reading, output: there.writing, options: options, drainsInput: true),
                 protocol: Dialled(by: connector))
-            guard let served = try factory.protocolForConnection(from: address) else { return [there.reading, back.writing].forEach(systemClose) }
+            guard let served = try factory.protocolForConnection(from: address) else {
+                return [there.reading, back.writing].forEach(systemClose)
+            }
             try reactor.adoptStreamConnection(
                 over: PipeBinding(input: there.reading, output: back.writing, options: self.options, drainsInput: true), protocol: served)
         } catch {

@@ -88,13 +88,17 @@ func withProcess(
     return recorder
 }
 
-/// How many descriptors this process has open on pipes.
-var openPipeCount: Int {
-    #if os(Linux)
-    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count {
-        ((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) ?? "").hasPrefix("pipe:")
-    }
-    #else
-    0
-    #endif
+#if os(Linux)
+/// What a child that is this program again shall do, instead of testing.
+let childRole = ProcessInfo.processInfo.environment["TWILL_TEST_ROLE"]
+
+/// This program again, to run one of its tests alone.
+func thisProgram(as role: String, test: String) -> ProcessCommand {
+    ProcessCommand(
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+        arguments: ["--testing-library", "swift-testing", "--filter", test], environment: .inherited(adding: ["TWILL_TEST_ROLE": role]))
 }
+
+/// Says a line that the parent finds among all else on standard error.
+func sayToParent(_ line: String) { FileHandle.standardError.write(Data("role \(line)\n".utf8)) }
+#endif
