@@ -7,11 +7,13 @@ enum EndpointPrefixes {
         "fd": { parts throws(EndpointError) in try adoptedServer(parts) },
         "systemd": { parts throws(EndpointError) in try SystemdSockets.endpoint(parts) },
         "haproxy": { parts throws(EndpointError) in try proxyServer(parts) },
+        "stdio": { parts throws(EndpointError) in try standardIO(parts) },
     ]
 
     static let clients: [String: EndpointRegistry.MakeClient] = [
         "tcp": { parts throws(EndpointError) in try tcpClient(parts) },
         "unix": { parts throws(EndpointError) in try unixClient(parts) },
+        "process": { parts throws(EndpointError) in try process(parts) },
     ]
 
     private static let backlogs = 1...Int(Int32.max)

@@ -152,5 +152,8 @@ extension LibeventReactor {
         for case let transport? in transports {
             transport.apply(.end(.reactorStopped))
         }
+        for process in processes.values {
+            process.reactorStops()
+        }
     }
 }

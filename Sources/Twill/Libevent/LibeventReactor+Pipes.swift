@@ -41,6 +41,6 @@ extension LibeventReactor {
 
 extension SocketTransport {
     fileprivate func uses(_ descriptor: CInt) -> Bool {
-        socket.descriptor == descriptor || pipes?.output == descriptor
+        socket.descriptor == descriptor || pipes?.writes(to: descriptor) == true
     }
 }

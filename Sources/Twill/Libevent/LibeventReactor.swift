@@ -99,6 +99,14 @@ public final class LibeventReactor: Reactor {
     /// Where datagrams arrive; made for the first port.
     var udpIntake: UDPIntake?
 
+    // Of the processes, in LibeventReactor+Processes.swift.
+    /// Children whose end was not told yet, by their numbers.
+    var processes: [CInt: SpawnedProcess] = [:]
+    /// What the pipes of children count: they are no connections.
+    let pipeCounters = ConnectionCounters()
+    /// Whether the system is asked to tell of a child's end by a descriptor, where it has such a thing; tests switch it off.
+    package var watchesProcessDescriptors = true
+
     // Of the statistics, in LibeventReactor+Statistics.swift.
     var loopLag = Duration.zero
     var longestLoopLag = Duration.zero
@@ -151,6 +159,7 @@ public final class LibeventReactor: Reactor {
         alarm = nil
         timers.removeAll()
         outgoing.free()
+        pipeCounters.free()
         unsafe readBuffer.deallocate()
         stage.free()
         udpStage.free()

@@ -72,6 +72,7 @@ final class PipeEnds {
     private let pump: FilePump?
     private var outputWatch: Event?
     private var isOutputClosed = false
+    private var isClosed = false
     /// Whether the other side is given time to end, and what it says until then is dropped.
     let drains: Bool
 
@@ -79,6 +80,8 @@ final class PipeEnds {
     var input: CInt? { pump?.pipe ?? inputEnd?.descriptor }
     /// Where bytes go to; nil for a stream that is only read.
     var output: CInt? { outputEnd?.descriptor }
+    /// Whether a descriptor is the one that is written to. A closed one's number may be another's by now.
+    func writes(to descriptor: CInt) -> Bool { !isOutputClosed && output == descriptor }
     /// The number under which the reactor keeps the connection.
     var key: CInt { input ?? output ?? -1 }
 
@@ -150,11 +153,12 @@ final class PipeEnds {
         return written
     }
 
-    /// Begins to watch whether somebody still reads what goes into the pipe. Anything else says so when it is written to.
+    /// Begins to watch whether somebody still reads what goes into the pipe, where nothing is read that would tell of an end. Where something
+    /// is, the other side may close one pipe before the other, and go on; and anything but a pipe says so when it is written to.
     func watchOutput(for transport: SocketTransport) throws(SystemError) {
-        guard let outputEnd, outputEnd.kind == .pipe, outputEnd.flags & O_ACCMODE == O_WRONLY, !isOutputClosed, outputWatch == nil else {
-            return
-        }
+        guard inputEnd == nil, let outputEnd, outputEnd.kind == .pipe, outputEnd.flags & O_ACCMODE == O_WRONLY, !isOutputClosed,
+            outputWatch == nil
+        else { return }
         let event = unsafe try Event(
             base: transport.loop.base, descriptor: outputEnd.descriptor, interest: [.read, .persist],
             callback: { _, _, context in
@@ -204,6 +208,8 @@ final class PipeEnds {
 
     /// Closes everything, once. The events must be gone from the loop by then.
     func close() {
+        guard !isClosed else { return }
+        isClosed = true
         outputWatch = nil
         // First the flags of both, which may be those of one terminal.
         if !isOutputClosed { outputEnd?.restore() }

@@ -28,6 +28,11 @@ open class ProtocolWrapper: Protocol {
         super.init()
     }
 
+    /// Takes another protocol inside, before the connection is made; for wrappers that learn only then which.
+    package final func become(_ next: Protocol) {
+        wrapped = next
+    }
+
     open override var logPrefix: String { wrapped.logPrefix }
 
     open override var halfCloseable: (any HalfCloseableProtocol)? { wrapped.halfCloseable }

@@ -16,7 +16,7 @@ public import Logging
 /// - An error that a call throws is logged; the loop goes on.
 /// - There is no global reactor. Several may run in one process, each on its own thread; one may be run, stopped, and run again.
 ///
-/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorUNIX`, `IReactorUDP`, `IReactorMulticast`, `IReactorThreads`.
+/// Twisted: `IReactorCore`, `IReactorTime`, `IReactorTCP`, `IReactorUNIX`, `IReactorUDP`, `IReactorMulticast`, `IReactorThreads`, `IReactorProcess`.
 public protocol Reactor: AnyObject {
     /// The way in from other threads.
     var handle: ReactorHandle { get }
@@ -156,6 +156,17 @@ public protocol Reactor: AnyObject {
     func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
     ) throws -> any DescriptorWatch
+
+    /// Starts a program as a child process, and serves it with a protocol whose `connectionMade` is called now.
+    ///
+    /// The child has the descriptors that its command says and no others, whatever this process has open. No signal is blocked in it, and
+    /// each does what it does by default. No handler for SIGCHLD is needed or touched, and nobody else's children are waited for.
+    ///
+    /// - Throws: ``ProcessError``, with nothing left behind: the program was not started then, or its first step failed.
+    ///
+    /// Twisted: `IReactorProcess.spawnProcess`, where a program that is missing is a child that ends with status 1.
+    @discardableResult
+    func spawnProcess(_ command: ProcessCommand, protocol handler: ProcessProtocol) throws -> ProcessTransport
 
     /// Runs blocking work on the thread pool; its result comes back on the reactor's thread. Twisted: `deferToThread`.
     func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value>
@@ -305,6 +316,11 @@ extension Reactor {
         var binding = PipeBinding.standardIO
         binding.options = options
         return try StandardIO.serve(binding, with: handler, on: self)
+    }
+
+    /// Refuses: this reactor has no processes.
+    public func spawnProcess(_ command: ProcessCommand, protocol handler: ProcessProtocol) throws -> ProcessTransport {
+        throw ProcessError.unsupported.of(command.executable)
     }
 
     /// Refuses: this reactor has no descriptors.

@@ -36,7 +36,7 @@ extension Conformance {
             return port
         }
 
-        @Test("a connection knows both of its ends", arguments: StreamKind.allCases)
+        @Test("a connection knows both of its ends", arguments: StreamKind.dialled)
         func bothEndsAreKnown(on kind: StreamKind) throws {
             let pair = try withPair(on: kind) { pair in
                 pair.client.whenMade = { $0.transport.write("hello") }
@@ -56,7 +56,7 @@ extension Conformance {
             #expect(pair.connector.state == .disconnected)
         }
 
-        @Test("K02: a refused connection is told to the factory, which then stops", arguments: StreamKind.allCases)
+        @Test("K02: a refused connection is told to the factory, which then stops", arguments: StreamKind.dialled)
         func aRefusedConnection(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             let events = try events(of: factory, on: kind) { reactor in
@@ -68,7 +68,7 @@ extension Conformance {
             #expect(factory.failure?.description.contains("refused") == true)
         }
 
-        @Test("K03: stopping an attempt fails it on a later turn, and once only", arguments: StreamKind.allCases)
+        @Test("K03: stopping an attempt fails it on a later turn, and once only", arguments: StreamKind.dialled)
         func stoppingAnAttempt(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             let events = try events(of: factory, on: kind) { reactor in
@@ -80,7 +80,7 @@ extension Conformance {
             #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
         }
 
-        @Test("K03: an attempt may be stopped as soon as it has started", arguments: StreamKind.allCases)
+        @Test("K03: an attempt may be stopped as soon as it has started", arguments: StreamKind.dialled)
         func stoppedAsSoonAsStarted(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             factory.whenStarted = { try $0.stopConnecting() }
@@ -91,7 +91,7 @@ extension Conformance {
             #expect(events == [.start, .startedConnecting, .failed(.cancelled), .stop])
         }
 
-        @Test("K03: stopping the reactor cancels an attempt", arguments: StreamKind.allCases)
+        @Test("K03: stopping the reactor cancels an attempt", arguments: StreamKind.dialled)
         func stoppingTheReactorCancelsAnAttempt(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             let events = try events(of: factory, on: kind) { reactor in
@@ -131,7 +131,7 @@ extension Conformance {
         #endif
 
         @Test(
-            "K06: trying again inside a failure keeps the factory", arguments: StreamKind.allCases
+            "K06: trying again inside a failure keeps the factory", arguments: StreamKind.dialled
         )
         func tryingAgainInsideAFailure(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
@@ -147,7 +147,7 @@ extension Conformance {
             #expect(events == [.start] + attempt + attempt + attempt + [.stop])
         }
 
-        @Test("K06: trying again inside a loss connects again, and keeps the factory", arguments: StreamKind.allCases)
+        @Test("K06: trying again inside a loss connects again, and keeps the factory", arguments: StreamKind.dialled)
         func tryingAgainInsideALoss(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             let events = try events(of: factory, on: kind) { reactor in
@@ -161,7 +161,7 @@ extension Conformance {
             #expect(events == [.start] + life + life + life + [.stop])
         }
 
-        @Test("K07: connecting while connecting or connected is an error", arguments: StreamKind.allCases)
+        @Test("K07: connecting while connecting or connected is an error", arguments: StreamKind.dialled)
         func connectingTwice(on kind: StreamKind) throws {
             let client = Recorder()
             let factory = RecordingClientFactory { [weak client] _ in client }
@@ -179,7 +179,7 @@ extension Conformance {
             #expect(events == [.start, .startedConnecting, .lost(.done), .stop])
         }
 
-        @Test("K07: a connector disconnects its connection", arguments: StreamKind.allCases)
+        @Test("K07: a connector disconnects its connection", arguments: StreamKind.dialled)
         func disconnecting(on kind: StreamKind) throws {
             let client = Recorder()
             let factory = RecordingClientFactory { [weak client] _ in client }
@@ -196,7 +196,7 @@ extension Conformance {
             #expect(events == [.start, .startedConnecting, .lost(.done), .stop])
         }
 
-        @Test("T20: the protocol hears of the loss first, then the factory, then it stops", arguments: StreamKind.allCases)
+        @Test("T20: the protocol hears of the loss first, then the factory, then it stops", arguments: StreamKind.dialled)
         func theOrderOfTheLoss(on kind: StreamKind) throws {
             var story: [String] = []
             let client = Recorder()
@@ -216,7 +216,7 @@ extension Conformance {
         }
 
         @Test(
-            "T08b: a client that throws when it is made is lost with its error, and so its factory is told", arguments: StreamKind.allCases)
+            "T08b: a client that throws when it is made is lost with its error, and so its factory is told", arguments: StreamKind.dialled)
         func aClientThatThrows(on kind: StreamKind) throws {
             var told: ConnectionLost?
             let client = Recorder()
@@ -230,7 +230,7 @@ extension Conformance {
             #expect(told?.underlying as? Refusal == Refusal())
         }
 
-        @Test("T10b: a factory that builds no protocol closes the connection", arguments: StreamKind.withoutHeader)
+        @Test("T10b: a factory that builds no protocol closes the connection", arguments: StreamKind.dialledWithoutHeader)
         func aFactoryThatBuildsNoProtocol(on kind: StreamKind) throws {
             let server = Recorder()
             let factory = RecordingClientFactory { (_: Address) in nil }
@@ -249,7 +249,7 @@ extension Conformance {
             #expect(server.events == [.made, .lost(.done)])
         }
 
-        @Test("T10c: a factory that throws fails the attempt with its error", arguments: StreamKind.withoutHeader)
+        @Test("T10c: a factory that throws fails the attempt with its error", arguments: StreamKind.dialledWithoutHeader)
         func aFactoryThatThrows(on kind: StreamKind) throws {
             let server = Recorder()
             let factory = RecordingClientFactory { () throws -> Twill::Protocol in throw Refusal() }
@@ -269,7 +269,7 @@ extension Conformance {
             #expect(server.events == [.made, .lost(.done)])
         }
 
-        @Test("K15: one factory may serve several connectors", arguments: StreamKind.allCases)
+        @Test("K15: one factory may serve several connectors", arguments: StreamKind.dialled)
         func severalConnectors(on kind: StreamKind) throws {
             let factory = RecordingClientFactory { Recorder() }
             let events = try events(of: factory, on: kind) { reactor in
@@ -282,7 +282,7 @@ extension Conformance {
             #expect(events.last == .stop)
         }
 
-        @Test("what a client's factory throws is logged, and changes nothing", arguments: StreamKind.allCases)
+        @Test("what a client's factory throws is logged, and changes nothing", arguments: StreamKind.dialled)
         func whatAFactoryThrows(on kind: StreamKind) throws {
             let log = RecordedLog()
             let factory = RecordingClientFactory { Recorder() }

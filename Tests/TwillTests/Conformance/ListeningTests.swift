@@ -13,7 +13,7 @@ extension Conformance {
             _ = try kind.connect(reactor, to: port, factory: ClientFactory { [weak client] _ in client })
         }
 
-        @Test("T09: a factory that throws refuses the connection, and goes on serving", arguments: StreamKind.withoutHeader)
+        @Test("T09: a factory that throws refuses the connection, and goes on serving", arguments: StreamKind.dialledWithoutHeader)
         func aFactoryThatThrows(on kind: StreamKind) throws {
             let log = RecordedLog()
             let clients = [Recorder(), Recorder()]
@@ -41,7 +41,7 @@ extension Conformance {
             #expect(reactor.statistics.connections.refused == 1)
         }
 
-        @Test("T10: a factory that returns nil refuses the connection in silence", arguments: StreamKind.withoutHeader)
+        @Test("T10: a factory that returns nil refuses the connection in silence", arguments: StreamKind.dialledWithoutHeader)
         func aFactoryThatReturnsNil(on kind: StreamKind) throws {
             let log = RecordedLog()
             let client = Recorder()
@@ -82,7 +82,7 @@ extension Conformance {
             #expect(mostPerTurn == 4)
         }
 
-        @Test("K13: many connections that come at once are all served", arguments: StreamKind.allCases)
+        @Test("K13: many connections that come at once are all served", arguments: StreamKind.dialled)
         func manyConnectionsAtOnce(on kind: StreamKind) throws {
             let count = 100
             let clients = (0..<count).map { _ in Recorder() }
@@ -108,7 +108,7 @@ extension Conformance {
             for (number, client) in clients.enumerated() { #expect(client.text == "hello, \(number)") }
         }
 
-        @Test("K15: a factory on two ports starts once, and stops once after the last", arguments: StreamKind.allCases)
+        @Test("K15: a factory on two ports starts once, and stops once after the last", arguments: StreamKind.dialled)
         func aFactoryOnTwoPorts(on kind: StreamKind) throws {
             let factory = CountingFactory { Recorder() }
             try withReactor(on: kind) { reactor in
@@ -130,7 +130,7 @@ extension Conformance {
             #expect(factory.stops == 1)
         }
 
-        @Test("K15: a factory that will not start keeps the port closed", arguments: StreamKind.allCases)
+        @Test("K15: a factory that will not start keeps the port closed", arguments: StreamKind.dialled)
         func aFactoryThatWillNotStart(on kind: StreamKind) throws {
             final class Failing: Factory {
                 override func startFactory() throws { throw Refusal() }
@@ -143,7 +143,7 @@ extension Conformance {
             }
         }
 
-        @Test("K15: what stopFactory throws is logged", arguments: StreamKind.allCases)
+        @Test("K15: what stopFactory throws is logged", arguments: StreamKind.dialled)
         func whatStopFactoryThrows(on kind: StreamKind) throws {
             final class Failing: Factory {
                 override func stopFactory() throws { throw Refusal() }
@@ -156,7 +156,7 @@ extension Conformance {
             #expect(log.count(containing: "Failing.stopFactory threw: Refusal(number: 0)") == 1)
         }
 
-        @Test("a closed port refuses new connections and keeps the old ones", arguments: StreamKind.allCases)
+        @Test("a closed port refuses new connections and keeps the old ones", arguments: StreamKind.dialled)
         func aClosedPort(on kind: StreamKind) throws {
             let late = RecordingClientFactory { Recorder() }
             let pair = try withPair(on: kind) { pair in
@@ -175,7 +175,7 @@ extension Conformance {
             #expect(late.failure == .refused)
         }
 
-        @Test("a factory may close its port while it serves", arguments: StreamKind.allCases)
+        @Test("a factory may close its port while it serves", arguments: StreamKind.dialled)
         func aFactoryMayCloseItsPort(on kind: StreamKind) throws {
             let client = Recorder()
             try withReactor(on: kind) { reactor in

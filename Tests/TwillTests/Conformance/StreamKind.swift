@@ -16,6 +16,8 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     case unix
     /// TCP with a PROXY header in front.
     case proxied
+    /// Two pipes, one for each direction.
+    case pipes
 
     var testDescription: String {
         switch self {
@@ -25,11 +27,18 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         case .wrapped: "TCP in a wrapper"
         case .unix: "UNIX"
         case .proxied: "TCP behind a proxy"
+        case .pipes: "two pipes"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
     static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped, .proxied] }
+
+    /// Those that are listened for and connected to by the library; the ends of pipes are joined by a test's own port.
+    static var dialled: [StreamKind] { allCases.filter { $0 != .pipes } }
+
+    /// Those of them on which the first byte is the protocol's.
+    static var dialledWithoutHeader: [StreamKind] { withoutHeader.filter { $0 != .pipes } }
 
     /// Those on which the server's factory is asked as soon as the connection is there, and the first byte is the protocol's.
     static var withoutHeader: [StreamKind] { allCases.filter { $0.headerByteCount == 0 } }
@@ -40,15 +49,16 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     /// LOCAL, so that the addresses are those of the connection.
     fileprivate static let header = BinaryHeader(versionAndCommand: 0x20).encoded
 
-    /// Whether an abort reaches the peer as a reset. UNIX sockets have none, unless something was left unread: the peer sees an orderly end.
-    var resets: Bool { self != .unix }
+    /// Whether an abort reaches the peer as a reset. UNIX sockets have none, unless something was left unread, and
+    /// pipes have none at all: the peer sees an orderly end.
+    var resets: Bool { self != .unix && self != .pipes }
 
     /// What a peer hears of an abort.
     var lossByAbort: ConnectionLost { resets ? .lost : .done }
 
     private var backend: LibeventReactor.Backend {
         switch self {
-        case .tcp, .wrapped, .unix, .proxied: .best
+        case .tcp, .wrapped, .unix, .proxied, .pipes: .best
         case .tcpOnPoll: .poll
         case .tcpOnSelect: .select
         }
@@ -64,6 +74,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         if self == .unix {
             return try reactor.listenUNIX(path: temporarySocketPath(), factory: factory, options: options)
         }
+        if self == .pipes { return try PipePort(reactor, factory: factory, options: options) }
         return try reactor.listenTCP(port: 0, factory: server(factory), interface: "127.0.0.1", options: options)
     }
 
@@ -72,12 +83,13 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
         if self == .unix { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
+        if let port = port as? PipePort { return try port.connect(factory, options: options) }
         return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: client(factory), options: options)
     }
 
     private func server(_ factory: Factory) throws -> Factory {
         switch self {
-        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix: factory
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes: factory
         case .wrapped: Self.policy(factory)
         case .proxied: try ProxyProtocolFactory(wrapping: factory, trusting: "127.0.0.1", headerTimeout: .seconds(3600))
         }
@@ -85,7 +97,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     private func client(_ factory: ClientFactory) -> ClientFactory {
         switch self {
-        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix: factory
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes: factory
         case .wrapped: Self.policy(factory)
         case .proxied: AnnouncingFactory(wrapping: factory)
         }

@@ -47,7 +47,7 @@ extension Conformance {
                 pair.server.whenMade = { server in
                     server.transport.pauseProducing()
                     pair.reactor.when {
-                        pair.reactor.statistics.connections.bytesSent > (kind == .unix ? 150_000 : 300_000)
+                        pair.reactor.statistics.connections.bytesSent > (kind == .pipes ? 60_000 : kind == .unix ? 150_000 : 300_000)
                     } then: {
                         server.transport.resumeProducing()
                     }

@@ -65,7 +65,7 @@ struct FuzzCorpusTests {
         case .ipv4: "IPv4"
         case .ipv6: "IPv6"
         case .unix: "UNIX"
-        case .unknown: "unknown"
+        case .pipe, .unknown: "unknown"
         }
     }
 

@@ -44,4 +44,13 @@ struct AddressTests {
         ]
         #expect(addresses.count == 3)
     }
+
+    @Test func aPipeHasANameAndNoAddress() {
+        let pipe = Address.pipe("standard input\u{7}")
+        #expect("\(pipe)" == "standard input\\u{07}")
+        #expect(pipe.host == "" && pipe.port == nil)
+        #expect("\(Address.pipe(""))" == "a pipe")
+        #expect(pipe.with(port: 7) == pipe)
+        #expect(pipe != .pipe("another"))
+    }
 }

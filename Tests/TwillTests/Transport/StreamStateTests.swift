@@ -300,4 +300,21 @@ struct StreamStateTests {
         for _ in 0..<3 { take(.settle(hasOutput: false)) }
         #expect(state.phase == .lost, "seed \(seed): \(history)")
     }
+
+    @Test func aStreamWithOneDirectionBeginsWhereOneStandsWhoseOtherHalfHasClosed() {
+        var reading = StreamState(hasInput: true, hasOutput: false)
+        #expect(reading.phase == .writeClosed)
+        #expect(reading.takesInput && !reading.takesOutput)
+        #expect(reading.take(.peerClosed(halfCloseable: true)) == [.stopReading, .settleNow])
+        #expect(reading.take(.settle(hasOutput: false)) == [.tellLost, .linger])
+        #expect(reading.reason == .done)
+
+        var writing = StreamState(hasInput: false, hasOutput: true)
+        #expect(writing.phase == .readClosed)
+        #expect(!writing.takesInput && writing.takesOutput)
+        #expect(writing.take(.loseWrite) == [.stopReading, .settleLater])
+        #expect(writing.take(.settle(hasOutput: false)) == [.tellLost, .linger])
+
+        #expect(StreamState(hasInput: true, hasOutput: true).phase == .open)
+    }
 }
