@@ -152,6 +152,12 @@ static inline ssize_t twill_receive_passed(int socket, void *bytes, size_t size,
     return received;
 }
 
+// Linux's own options: whether a socket hears groups that only others have joined. The headers have them under other names, or not at all.
+#ifdef __linux__
+static const int twill_ip_multicast_all = 49;
+static const int twill_ipv6_multicast_all = 29;
+#endif
+
 // Makes a datagram socket that is non-blocking and closed on exec.
 static inline int twill_datagram_socket(int family) {
 #ifdef __linux__

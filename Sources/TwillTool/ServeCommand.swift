@@ -38,7 +38,7 @@ struct ServeCommand: ParsableCommand {
         help: ArgumentHelp(
             """
             Where to listen: tcp:PORT for all addresses of this machine, tcp:HOST:PORT with a literal address, IPv6 in brackets, unix:PATH, \
-            systemd:index=0, fd:NUMBER. Port 0 takes a free port. Behind a colon may follow options: backlog=N, connectionsMax=N, \
+            systemd:index=0, fd:NUMBER, or stdio: for standard input and output. Port 0 takes a free port. Behind a colon may follow options: backlog=N, connectionsMax=N, \
             reusePort=1, mode=660. udp-echo takes udp:PORT and udp:HOST:PORT. May be given several times. (default: tcp:8007; for \
             udp-echo udp:127.0.0.1:8007)
             """, valueName: "endpoint"),
@@ -75,20 +75,35 @@ struct ServeCommand: ParsableCommand {
         logger.info("stopped")
     }
 
-    /// Opens the ports; where clients reach them.
+    /// Opens the ports; where clients reach them, but for standard input and output, on which no word of this program's belongs.
     private func open(on reactor: LibeventReactor, _ logger: Logger) throws -> [String] {
         let logged = Factory { [name] peer in
             guard case .connections(let make) = name.handler else { return nil }
             logger.info("\(peer) connected to \(name.rawValue)")
             return make()
         }
-        return try (listen.isEmpty ? [name.usualEndpoint] : listen).map { endpoint in
+        return try (listen.isEmpty ? [name.usualEndpoint] : listen).compactMap { endpoint in
             switch endpoint {
+            case .stream(let endpoint as StandardIOEndpoint):
+                try endpoint.listen(StopAtEndFactory(wrapping: logged), on: reactor)
+                return nil
             case .stream(let endpoint): return try endpoint.listen(logged, on: reactor).address.endpoint()
             case .datagrams(let binding):
                 guard case .datagrams(let make) = name.handler else { return "" }
                 return try reactor.listenUDP(on: binding, protocol: make()).host.endpoint("udp")
             }
         }
+    }
+}
+
+/// Serves the one connection of standard input and output, and stops the program with it.
+private final class StopAtEndFactory: WrappingFactory {
+    override func wrap(_ handler: Protocol) -> ProtocolWrapper { StopAtEnd(wrapping: handler) }
+}
+
+private final class StopAtEnd: ProtocolWrapper {
+    override func connectionLost(_ reason: ConnectionLost) throws {
+        transport.reactor.stop()
+        try super.connectionLost(reason)
     }
 }

@@ -9,15 +9,17 @@ import Foundation
 struct TwillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "twill",
-        abstract: "Small servers on Twill's reactor, a port forwarder, and a load tester that checks every reply.",
+        abstract:
+            "Small servers on Twill's reactor, a client for the terminal, a port forwarder, and a load tester that checks every reply.",
         discussion: """
             Try it in two terminals:
 
               twill serve echo --listen tcp:8007
               twill load tcp:127.0.0.1:8007 --duration 5s
 
-            Or reach the first through another port, in a third:
+            Talk to the first by hand, or reach it through another port:
 
+              twill connect tcp:127.0.0.1:8007
               twill forward tcp:8000 tcp:127.0.0.1:8007
 
             Endpoints are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets, tcp:[::1]:8007, or unix:PATH. Options follow behind \
@@ -26,7 +28,7 @@ struct TwillCommand: ParsableCommand {
             Exit status: 0 if all went well, 1 if something failed, 64 if the command line was wrong.
             """,
         version: "0.1.0",
-        subcommands: [ServeCommand.self, LoadCommand.self, ForwardCommand.self])
+        subcommands: [ServeCommand.self, ConnectCommand.self, LoadCommand.self, ForwardCommand.self])
 
     static func main() {
         do {

@@ -12,7 +12,7 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        (["--help"], ["serve", "load", "forward", "tcp:[::1]:8007"]),
+        (["--help"], ["serve", "connect", "load", "forward", "tcp:[::1]:8007"]),
         (
             ["serve", "--help"],
             [
@@ -20,6 +20,7 @@ struct CommandLineTests {
                 "default: tcp:8007", "udp:127.0.0.1:8007",
             ]
         ),
+        (["connect", "--help"], ["<endpoint>", "tcp:HOST:PORT", "unix:PATH", "process:PROGRAM", "--crlf", "Ctrl-D"]),
         (
             ["load", "--help"],
             [
@@ -65,7 +66,7 @@ struct CommandLineTests {
         (["load"], ["<endpoint>"]),
         (["load", "tcp:8007"], ["tcp:8007", "give a name or an address"]),
         (["load", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),
-        (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "tcp, unix"]),
+        (["load", "127.0.0.1:8007"], ["127.0.0.1:8007", "process, tcp, unix"]),
         (["load", "tcp:127.0.0.1:1", "--framing", "xml"], ["--framing", "xml", "raw, line, netstring, int32"]),
         (["load", "tcp:127.0.0.1:1", "--size", "0"], ["--size", "0", "from 1"]),
         (["load", "tcp:127.0.0.1:1", "--size", "-5"], ["--size", "-5", "from 1"]),
@@ -84,6 +85,8 @@ struct CommandLineTests {
         (["load", "tcp:127.0.0.1:1", "--messages", "0"], ["--messages", "0", "at least 1"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/no/such/folder/report.json"], ["--json", "/no/such/folder"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/"], ["--json", "folder"]),
+        (["connect"], ["<endpoint>"]),
+        (["connect", "stdio:"], ["stdio", "process, tcp, unix"]),
         (["forward"], ["<listen>"]),
         (["forward", "tcp:8000"], ["<target>"]),
         (["forward", "8000", "tcp:127.0.0.1:9000"], ["8000", "tcp"]),

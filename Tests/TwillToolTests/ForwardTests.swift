@@ -262,7 +262,7 @@ extension ToolProcess.End {
 }
 
 /// Whether a program is on the path.
-private func hasProgram(_ name: String) -> Bool {
+func hasProgram(_ name: String) -> Bool {
     (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").contains {
         FileManager.default.isExecutableFile(atPath: "\($0)/\(name)")
     }

@@ -24,6 +24,7 @@ public struct StandardIOEndpoint: StreamServerEndpoint {
     ///
     /// - Throws: ``ListenError/alreadyServed`` for the second time; what the factory threw; ``SystemError`` where the process was started
     ///   without standard input or output.
+    @discardableResult
     public func listen(_ factory: Factory, on reactor: any Reactor) throws -> any ListeningPort {
         let port = try StandardIOPort(factory, on: reactor)
         try port.serve(options)

@@ -7,16 +7,29 @@ extension LibeventReactor {
         return try serve(socket, at: host, binding, handler)
     }
 
+    @discardableResult
+    public func listenUNIXDatagram(on binding: UNIXDatagramBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport {
+        try handler.checkUnused()
+        let (socket, file) = try UDPSocket.open(binding)
+        let rest = UDPBinding(port: 0, maxPacketSize: binding.maxPacketSize, options: binding.options)
+        let peer = binding.peer.map { Address.unix($0) }
+        return try serve(socket, at: socket.socket.localAddress, peer: peer, file: file, rest, handler)
+    }
+
     /// Serves a datagram socket that is bound, and closes it in the end, or at once where the protocol won't start.
     ///
-    /// - Parameter peer: where the socket is connected, if it is.
+    /// - Parameters:
+    ///   - peer: where the socket is connected, if it is.
+    ///   - file: what goes with a UNIX socket, if it has a path.
     func serve(
-        _ socket: UDPSocket, at host: Address, peer: Address? = nil, _ binding: UDPBinding, _ handler: DatagramProtocol
+        _ socket: UDPSocket, at host: Address, peer: Address? = nil, file: UNIXSocketFile? = nil, _ binding: UDPBinding,
+        _ handler: DatagramProtocol
     ) throws -> UDPPort {
         let port: UDPPort
         do {
-            port = try UDPPort(loop: self, socket: socket, host: host, peer: peer, binding: binding)
+            port = try UDPPort(loop: self, socket: socket, host: host, peer: peer, file: file, binding: binding)
         } catch {
+            file?.remove()
             socket.close()
             throw error
         }

@@ -31,7 +31,14 @@ extension Address {
             return unsafe IPv6Address(mapping: address).store(at: place)
         case .ipv6(let address):
             return unsafe address.store(at: place)
-        case .unix, .pipe, .unknown:
+        case .unix:
+            // A path that has no room was refused before.
+            return
+                (try? unsafe withSockaddr { source, length in
+                    unsafe place.copyMemory(from: source, byteCount: Int(length))
+                    return length
+                }) ?? 0
+        case .pipe, .unknown:
             return 0
         }
     }

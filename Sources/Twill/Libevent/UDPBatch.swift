@@ -78,7 +78,9 @@ struct UDPBatch {
     /// Where a datagram came from or is going; nil where that is its socket's peer.
     @inline(__always)
     func address(_ index: Int) -> Address? {
-        unsafe datagrams[index].message.msg_namelen == 0 ? nil : Address(names[index])
+        unsafe datagrams[index].message.msg_namelen == 0
+            ? nil
+            : Address(names[index], length: Int(datagrams[index].message.msg_namelen))
     }
 
     /// Makes room for the next address in the place of the one that came.

@@ -50,7 +50,8 @@ struct UDPIntake {
     @inline(__always)
     func take(_ index: Int, _ body: (_ data: Span<UInt8>, _ sender: Address, _ isTruncated: Bool) -> Void) {
         let (count, isTruncated) = batch.received(index)
-        let sender = batch.address(index) ?? .unknown
+        // Only a UNIX socket can be without a name.
+        let sender = batch.address(index) ?? .unix("")
         batch.resetAddress(index)
         // The place has room for so many, and nobody writes there before the next batch.
         let bytes = unsafe UnsafeBufferPointer(start: batch.bytes(index)?.assumingMemoryBound(to: UInt8.self), count: count)

@@ -19,6 +19,8 @@ final class UDPPort: DatagramTransport {
     /// The most that a datagram carries: 65535 bytes less the headers of UDP and, in IPv4, those of IP.
     private static let ipv4BytesMax = 65507
     private static let ipv6BytesMax = 65527
+    /// What the reactor's stage has room for.
+    private static let unixBytesMax = 65535
 
     let loop: LibeventReactor
     let socket: UDPSocket
@@ -32,6 +34,8 @@ final class UDPPort: DatagramTransport {
     private(set) var heldHandler = HeldReference<DatagramProtocol>(nil)
     private(set) var isOpen = true
     private var allowsBroadcast: Bool
+    /// What goes with a UNIX socket.
+    private let file: UNIXSocketFile?
     var readEvent: Event?
     /// Whether the loop asks for datagrams without waiting for them.
     var isFlooded = false
@@ -49,11 +53,12 @@ final class UDPPort: DatagramTransport {
     var fullLog = LogQuota(1, each: .seconds(60))
 
     init(
-        loop: LibeventReactor, socket: UDPSocket, host: Address, peer: Address?, binding: UDPBinding
+        loop: LibeventReactor, socket: UDPSocket, host: Address, peer: Address?, file: UNIXSocketFile?, binding: UDPBinding
     ) throws(SystemError) {
         self.loop = loop
         self.socket = socket
-        isIPv6 = socket.family != .ipv4
+        self.file = file
+        isIPv6 = socket.family == .ipv6 || socket.family == .dual
         intake = loop.sharedIntake()
         maxPacketSize = max(1, min(binding.maxPacketSize, UDPIntake.sizeMax))
         datagramsPerTurn = max(1, min(binding.options.datagramsPerTurn, UDPBatch.countMax))
@@ -124,7 +129,12 @@ final class UDPPort: DatagramTransport {
     override func write(_ data: Span<UInt8>) throws(DatagramError) {
         guard isOpen else { return }
         guard let peerAddress else { throw .notConnected(data.count, from: host) }
-        let max = if case .ipv4 = peerAddress { Self.ipv4BytesMax } else { Self.ipv6BytesMax }
+        let max =
+            switch peerAddress {
+            case .ipv4: Self.ipv4BytesMax
+            case .ipv6: Self.ipv6BytesMax
+            case .unix, .pipe, .unknown: Self.unixBytesMax
+            }
         guard data.count <= max else { throw .tooLong(data.count, max: max, to: peerAddress) }
         take(data, to: nil)
     }
@@ -140,7 +150,7 @@ final class UDPPort: DatagramTransport {
     private func check(_ address: Address, _ count: Int) throws(DatagramError) {
         switch address {
         case .ipv4(let ipv4):
-            guard socket.family != .ipv6 else { throw .wrongFamily(address, from: host) }
+            guard socket.family == .ipv4 || socket.family == .dual else { throw .wrongFamily(address, from: host) }
             guard ipv4.port != 0 else { throw .noPort(address) }
             guard count <= Self.ipv4BytesMax else { throw .tooLong(count, max: Self.ipv4BytesMax, to: address) }
             guard ipv4.bits != .max || allowsBroadcast else { throw .broadcastNotAllowed(address) }
@@ -148,7 +158,15 @@ final class UDPPort: DatagramTransport {
             guard isIPv6 else { throw .wrongFamily(address, from: host) }
             guard ipv6.port != 0 else { throw .noPort(address) }
             guard count <= Self.ipv6BytesMax else { throw .tooLong(count, max: Self.ipv6BytesMax, to: address) }
-        case .unix, .pipe, .unknown:
+        case .unix(let path):
+            guard socket.family == .unix else { throw .wrongFamily(address, from: host) }
+            guard count <= Self.unixBytesMax else { throw .tooLong(count, max: Self.unixBytesMax, to: address) }
+            do throws(SystemError) {
+                try unsafe address.withSockaddr { _, _ in }
+            } catch {
+                throw path.isEmpty ? .noName(from: host) : .failed(address, because: error)
+            }
+        case .pipe, .unknown:
             throw .wrongFamily(address, from: host)
         }
     }
@@ -222,6 +240,7 @@ final class UDPPort: DatagramTransport {
         readEvent = nil
         writeEvent = nil
         notices = Notices()
+        file?.remove()
         socket.close()
         loop.forget(self)
         // A callback may be running in this port, which the call keeps until then.

@@ -66,7 +66,7 @@ extension UDPSocket {
     private func setForIPv4(_ set: () throws(SystemError) -> Void) throws(SystemError) {
         switch family {
         case .ipv6: return
-        case .ipv4: try set()
+        case .ipv4, .unix: try set()
         case .dual:
             #if canImport(Darwin)
             // There an IPv6 socket takes no options of IPv4's.

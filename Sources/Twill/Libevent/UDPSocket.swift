@@ -19,6 +19,8 @@ struct UDPSocket {
         case ipv6
         /// An IPv6 socket that carries IPv4, too.
         case dual
+        /// No IP at all: paths and names on this machine.
+        case unix
     }
 
     let descriptor: CInt
@@ -93,8 +95,22 @@ struct UDPSocket {
         }
         if family != .ipv4 { try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, to: family == .dual ? 0 : 1) }
         if binding.options.broadcastAllowed { try allowBroadcast(true) }
-        if let bytes = binding.options.sendBufferBytes { try socket.set(SOL_SOCKET, SO_SNDBUF, to: CInt(clamping: bytes)) }
-        if let bytes = binding.options.receiveBufferBytes { try socket.set(SOL_SOCKET, SO_RCVBUF, to: CInt(clamping: bytes)) }
+        hearOwnGroupsAlone()
+        try applySizes(of: binding.options)
+    }
+
+    /// Keeps away what is sent to groups that others on this machine have joined, and this socket has not. Only Linux has to be told, and only from
+    /// 4.20 on can be told for IPv6.
+    private func hearOwnGroupsAlone() {
+        #if os(Linux)
+        if family != .ipv6 { try? socket.set(CInt(IPPROTO_IP), twill_ip_multicast_all, to: 0) }
+        if family != .ipv4 { try? socket.set(CInt(IPPROTO_IPV6), twill_ipv6_multicast_all, to: 0) }
+        #endif
+    }
+
+    func applySizes(of options: DatagramOptions) throws(SystemError) {
+        if let bytes = options.sendBufferBytes { try socket.set(SOL_SOCKET, SO_SNDBUF, to: CInt(clamping: bytes)) }
+        if let bytes = options.receiveBufferBytes { try socket.set(SOL_SOCKET, SO_RCVBUF, to: CInt(clamping: bytes)) }
     }
 
     /// Closes the descriptor. Its events must be gone from the loop by then.
@@ -109,7 +125,7 @@ struct UDPSocket {
 
     /// Sets the one peer (`connect`), and tells it as the system will name it.
     func connect(to address: Address) throws(SystemError) -> Address {
-        let name = family == .ipv4 ? address : address.mappedToIPv6
+        let name = family == .ipv4 || family == .unix ? address : address.mappedToIPv6
         let failed = try unsafe name.withSockaddr { unsafe systemConnect(descriptor, $0, $1) != 0 }
         if failed { throw SystemError(call: "connect") }
         return unsafe Address.filled { unsafe getpeername(descriptor, $0, $1) }.address

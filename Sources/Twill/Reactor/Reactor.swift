@@ -148,6 +148,10 @@ public protocol Reactor: AnyObject {
     @discardableResult
     func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport
 
+    /// Opens a UNIX datagram socket, and serves it with a protocol; see ``listenUNIXDatagram(path:protocol:mode:wantsLock:maxPacketSize:options:)``.
+    @discardableResult
+    func listenUNIXDatagram(on binding: UNIXDatagramBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport
+
     /// Watches a descriptor of your own, and calls back on each turn on which it is ready.
     ///
     /// The descriptor stays yours: cancel the watch before you close it. Twisted: `addReader`, `addWriter`.
@@ -225,6 +229,53 @@ extension Reactor {
         try listenUDP(
             on: UDPBinding(port: port, interface: interface, maxPacketSize: maxPacketSize, reusePort: reusePort, options: options),
             protocol: handler)
+    }
+
+    /// Opens a UNIX datagram socket, and serves it with a protocol: datagrams that stay on this machine, and arrive whole, once and in order.
+    ///
+    /// What ``DatagramTransport`` says of UDP holds here, too, but for this: whoever sends faster than the receiver reads finds the receiver's queue
+    /// full, and what is written meanwhile is dropped. The sender of a datagram is an ``Address/unix(_:)``, whose path is empty where it has none;
+    /// such a one can't be answered.
+    ///
+    /// - Parameters:
+    ///   - path: the socket's path, or a name that begins with `@`.
+    ///   - handler: hears what arrives; one that no other port uses.
+    ///   - mode: who may send to it, as the permission bits of the socket's file.
+    ///   - wantsLock: whether a lock file keeps a second server away.
+    ///   - maxPacketSize: the longest datagram that is delivered, in bytes; longer ones go to `datagramTruncated`.
+    ///   - options: what the socket asks of the system and of Twill.
+    /// - Throws: ``ListenError``; ``DatagramError/protocolInUse``; what `startProtocol` threw.
+    ///
+    /// Twisted: `IReactorUNIXDatagram.listenUNIXDatagram`.
+    @discardableResult
+    public func listenUNIXDatagram(
+        path: String, protocol handler: DatagramProtocol, mode: UInt16 = 0o600, wantsLock: Bool = true, maxPacketSize: Int = 8192,
+        options: DatagramOptions = DatagramOptions()
+    ) throws -> DatagramTransport {
+        try listenUNIXDatagram(
+            on: UNIXDatagramBinding(path: path, mode: mode, wantsLock: wantsLock, maxPacketSize: maxPacketSize, options: options),
+            protocol: handler)
+    }
+
+    /// Opens a UNIX datagram socket that sends to one other and hears from it alone.
+    ///
+    /// - Parameters:
+    ///   - path: the other one's path, or a name that begins with `@`.
+    ///   - handler: hears what arrives; one that no other port uses.
+    ///   - bindPath: the socket's own path, without which the other one can't answer.
+    ///   - maxPacketSize: the longest datagram that is delivered, in bytes; longer ones go to `datagramTruncated`.
+    ///   - options: what the socket asks of the system and of Twill.
+    /// - Throws: ``DatagramError/failed`` where nobody is at the path; ``ListenError`` for its own; ``DatagramError/protocolInUse``; what
+    ///   `startProtocol` threw.
+    ///
+    /// Twisted: `IReactorUNIXDatagram.connectUNIXDatagram`.
+    @discardableResult
+    public func connectUNIXDatagram(
+        path: String, protocol handler: DatagramProtocol, bindPath: String? = nil, maxPacketSize: Int = 8192,
+        options: DatagramOptions = DatagramOptions()
+    ) throws -> DatagramTransport {
+        try listenUNIXDatagram(
+            on: UNIXDatagramBinding(path: bindPath, peer: path, maxPacketSize: maxPacketSize, options: options), protocol: handler)
     }
 
     /// Connects to a TCP port. What happens is told to the factory, and never from inside this call.

@@ -67,13 +67,21 @@ extension DatagramError: CustomStringConvertible {
 extension DatagramError {
     /// The port has no socket of the destination's family.
     package static func wrongFamily(_ address: Address, from host: Address) -> DatagramError {
-        let why =
+        var why =
             switch address {
             case .ipv4: "that is IPv4, and the port is IPv6 alone; listen on all interfaces (an empty one), or on an IPv4 one"
             case .ipv6: "that is IPv6, and the port is IPv4; listen on all interfaces (an empty one), or on an IPv6 one"
             case .unix, .pipe, .unknown: "a UDP port sends to IP addresses; give one"
             }
+        if case .unix = host { why = "a UNIX socket sends to others of its kind; give a path" }
         return DatagramError(.invalidAddress, "Couldn't send from \(host) to \(address): \(why)", address: address)
+    }
+
+    /// A sender that has no name can't be answered.
+    package static func noName(from host: Address) -> DatagramError {
+        DatagramError(
+            .invalidAddress, "Couldn't send from \(host) to a UNIX socket without a path: its owner has to bind it to one",
+            address: .unix(""))
     }
 
     package static func noPort(_ address: Address) -> DatagramError {
@@ -81,7 +89,12 @@ extension DatagramError {
     }
 
     package static func tooLong(_ count: Int, max: Int, to address: Address) -> DatagramError {
-        let family = if case .ipv6 = address { "IPv6" } else { "IPv4" }
+        let family =
+            switch address {
+            case .ipv6: "IPv6"
+            case .unix: "a UNIX socket"
+            case .ipv4, .pipe, .unknown: "IPv4"
+            }
         return DatagramError(
             .tooLong, "Couldn't send \(count) bytes to \(address): a datagram over \(family) carries at most \(max); send several",
             address: address)

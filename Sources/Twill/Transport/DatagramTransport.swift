@@ -88,7 +88,8 @@ open class DatagramTransport {
         set { _ = newValue }
     }
 
-    /// Joins a multicast group, whose datagrams are then delivered like any others.
+    /// Joins a multicast group, whose datagrams are then delivered like any others. What goes to groups that the port has not joined is not delivered,
+    /// whoever else on this machine has joined them.
     ///
     /// The port must have been opened with the group's port number, and on all interfaces or on the group's address; several members on one
     /// machine need ``UDPBinding/reusePort``.

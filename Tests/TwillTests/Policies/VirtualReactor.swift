@@ -75,6 +75,7 @@ final class VirtualReactor: Reactor {
     func connectUNIX(to target: UNIXTarget, factory: ClientFactory) -> Connector { unavailable() }
     func connectTCP(to target: TCPTarget, factory: ClientFactory) -> Connector { unavailable() }
     func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) -> DatagramTransport { unavailable() }
+    func listenUNIXDatagram(on binding: UNIXDatagramBinding, protocol handler: DatagramProtocol) -> DatagramTransport { unavailable() }
     func watch(
         _ descriptor: CInt, for readiness: Readiness, _ call: @escaping (Readiness) throws -> Void
     ) -> any DescriptorWatch { unavailable() }

@@ -22,8 +22,13 @@ final class ToolProcess {
 
     var pid: pid_t { process.pid }
 
-    init(_ arguments: [String]) throws {
-        process = try ChildProcess([Self.executable().path] + arguments)
+    init(_ arguments: [String], input: String = "") throws {
+        process = try ChildProcess([Self.executable().path] + arguments, input: input)
+    }
+
+    /// Starts it from a line of shell in which it is called `"$0"`.
+    init(shell line: String) throws {
+        process = try ChildProcess(["sh", "-c", line, Self.executable().path])
     }
 
     /// Starts, waits for the end, and tells about it.
