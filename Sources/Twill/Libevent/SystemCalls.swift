@@ -83,7 +83,7 @@ func systemCloseOrEmpty(_ descriptor: CInt) {
 /// Runs a piece of work that blocks for as long as it likes on a thread of its own, which ends with it.
 func systemRunInThread(_ work: @escaping @Sendable () -> Void) throws(SystemError) {
     let box = unsafe Unmanaged.passRetained(ThreadWork(work))
-    var attributes = unsafe pthread_attr_t()
+    var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)
     unsafe pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
     // The work calls nobody, and there may be a thread for each of many children.
@@ -117,4 +117,11 @@ private final class ThreadWork: Sendable {
     init(_ run: @escaping @Sendable () -> Void) {
         self.run = run
     }
+}
+
+/// Whether a path is that of a folder which this process may enter.
+func systemCanEnter(_ folder: String) -> Bool {
+    var status = stat()
+    // Two calls that read a text, and fill a structure of this frame's own.
+    return unsafe stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, X_OK) == 0
 }

@@ -110,7 +110,15 @@ import Testing
         #expect(factory.failure == .cancelled)
     }
 
-    @Test func stoppingTheReactorEndsAnAttemptAndAConnection() throws {
+    @Test func stoppingTheReactorCancelsAnAttempt() throws {
+        let recorder = Recorder()
+        let factory = try connect("process:cat", recorder) { factory, reactor in
+            factory.whenStarted = { [unowned reactor] _ in reactor.stop() }
+        }
+        #expect(factory.events == [.start, .startedConnecting, .failed(.cancelled), .stop])
+    }
+
+    @Test func stoppingTheReactorEndsAConnection() throws {
         let recorder = Recorder()
         let factory = try connect("process:cat", recorder) { factory, reactor in
             recorder.whenMade = { [unowned reactor] _ in reactor.stop() }

@@ -257,6 +257,20 @@ import Darwin
         expectGone(number)
     }
 
+    @Test func aReactorThatHasClosedEverythingStartsNothing() throws {
+        let child = ProcessRecorder()
+        var refusal: (any Error)?
+        try withReactor { reactor in
+            child.whenMade = { [unowned reactor] _ in reactor.stop() }
+            child.whenEnded = { [unowned reactor] child in
+                do { try reactor.spawnProcess(ProcessCommand("cat"), protocol: ProcessRecorder()) } catch { refusal = error }
+            }
+            try reactor.spawnProcess(ProcessCommand("cat"), protocol: child)
+        }
+        #expect(refusal as? ProcessError == .stopping)
+        #expect(child.end?.status == .leftRunning)
+    }
+
     @Test(arguments: [true, false]) func whereTheSystemGivesNoDescriptorAThreadWaits(stops: Bool) throws {
         let child = ProcessRecorder()
         var number: CInt = 0

@@ -4,7 +4,9 @@ import Testing
 @testable import Twill
 
 #if os(Linux)
-@Suite("What a child of the tests of standard input and output does", .nothingLivesOn, .enabled(if: childRole != nil, "this is for children of other tests"))
+@Suite(
+    "What a child of the tests of standard input and output does", .nothingLivesOn,
+    .enabled(if: childRole != nil, "this is for children of other tests"))
 struct StandardIOChild {
     private final class Echo: Twill::Protocol {
         override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
