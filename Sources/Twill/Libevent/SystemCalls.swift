@@ -89,10 +89,10 @@ func systemRunInThread(_ work: @escaping @Sendable () -> Void) throws(SystemErro
     // The work calls nobody, and there may be a thread for each of many children.
     unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
     defer { unsafe pthread_attr_destroy(&attributes) }
-    #if canImport(Darwin)
-    var thread: pthread_t?
-    #else
+    #if canImport(Glibc)
     var thread = pthread_t()
+    #else
+    var thread: pthread_t?
     #endif
     // The thread takes over the reference that was counted above.
     let failure = unsafe pthread_create(

@@ -231,6 +231,12 @@ import Testing
         #expect("\(error.map { "\($0)" } ?? "")" == "yes was killed: it said more than 100000 bytes; raise the limit or ask it for less")
     }
 
+    @Test func theLimitIsTheLastByteThatIsTaken() throws {
+        func head(_ count: Int) -> ProcessCommand { ProcessCommand("head", arguments: ["-c", "\(count)", "/dev/zero"]) }
+        #expect(try outcome(of: head(100_000), outputBytesMax: 100_000)?.get().output.count == 100_000)
+        #expect(error(try outcome(of: head(100_001), outputBytesMax: 100_000)) as? ProcessError == .tooMuchOutput)
+    }
+
     @Test func aProgramThatTakesTooLongIsKilledWithoutItsChildrenHoldingUpTheResult() throws {
         let error = error(try outcome(of: shell("sleep 5; echo"), timeout: .milliseconds(50)))
         #expect(error as? ProcessError == .timedOut)
