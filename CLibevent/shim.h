@@ -6,9 +6,7 @@
 
 // The system's headers come first: libevent's define _GNU_SOURCE, under which some of these types look different from what Swift's own
 // modules say of them.
-#include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/select.h>
@@ -26,17 +24,25 @@
 #error "Twill needs libevent 2.1.12 or newer: install libevent-dev (apt) or libevent (brew)"
 #endif
 
+#ifndef __linux__
+#include <errno.h>
 #include <unistd.h>
+#endif
+
+#ifdef __APPLE__
+#include <crt_externs.h>
+#endif
 
 #ifdef __linux__
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 
 // Declared by <sys/socket.h> only under _GNU_SOURCE, which a module can't ask for.
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 struct mmsghdr;
 extern int recvmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout);
 extern int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
+extern int pipe2(int ends[2], int flags);
+extern long syscall(long number, ...);
 #endif
 
 // Nanoseconds of a clock of the system's. In C, because the module in which Swift finds a timespec's fields depends on what else is compiled.
@@ -208,8 +214,7 @@ static inline int twill_send_datagrams(int descriptor, struct twill_datagram *da
 static inline int twill_pipe(int *reading, int *writing) {
     int ends[2];
 #ifdef __linux__
-    // What pipe2 does, which <unistd.h> declares under _GNU_SOURCE only.
-    if (syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) return -1;
+    if (pipe2(ends, O_CLOEXEC) != 0) return -1;
 #else
     if (pipe(ends) != 0) return -1;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
@@ -222,8 +227,9 @@ static inline int twill_pipe(int *reading, int *writing) {
 
 // A descriptor that becomes readable when a child has ended, closed on exec: or -1 with errno, where the system has no such thing.
 static inline int twill_process_descriptor(int process) {
-#if defined(__linux__) && defined(SYS_pidfd_open)
-    return (int)syscall(SYS_pidfd_open, process, 0);
+#ifdef __linux__
+    // pidfd_open, whose number is the same on every processor and older than that of some headers.
+    return (int)syscall(434, process, 0);
 #else
     (void)process;
     errno = ENOSYS;
@@ -233,8 +239,9 @@ static inline int twill_process_descriptor(int process) {
 
 // Sends a signal to the process behind such a descriptor, and to no other that has its number by then.
 static inline int twill_process_signal(int descriptor, int number) {
-#if defined(__linux__) && defined(SYS_pidfd_send_signal)
-    return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
+#ifdef __linux__
+    // pidfd_send_signal.
+    return (int)syscall(424, descriptor, number, NULL, 0);
 #else
     (void)descriptor;
     (void)number;
@@ -243,16 +250,23 @@ static inline int twill_process_signal(int descriptor, int number) {
 #endif
 }
 
-// Lets a child begin in a folder.
-static inline int twill_spawn_folder(posix_spawn_file_actions_t *actions, const char *path) {
-    return posix_spawn_file_actions_addchdir_np(actions, path);
+// Lets a child begin in a folder. The actions are what posix_spawn takes, untyped because <spawn.h> would bring types that Swift's own modules
+// have already.
+static inline int twill_spawn_folder(void *actions, const char *path) {
+#ifdef __APPLE__
+    extern int twill_add_folder(void *actions, const char *path) __asm__("_posix_spawn_file_actions_addchdir_np");
+#else
+    extern int twill_add_folder(void *actions, const char *path) __asm__("posix_spawn_file_actions_addchdir_np");
+#endif
+    return twill_add_folder(actions, path);
 }
 
 // Closes every descriptor from a number on in a child, whoever has opened it; where the system can't, those are left to it that are not closed
 // on exec.
-static inline int twill_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+static inline int twill_spawn_close_from(void *actions, int first) {
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 34)
-    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+    extern int twill_add_close_from(void *actions, int first) __asm__("posix_spawn_file_actions_addclosefrom_np");
+    return twill_add_close_from(actions, first);
 #else
     (void)actions;
     (void)first;
@@ -260,24 +274,14 @@ static inline int twill_spawn_close_from(posix_spawn_file_actions_t *actions, in
 #endif
 }
 
-// The flag that makes a child the leader of a session of its own.
-#ifdef POSIX_SPAWN_SETSID
-static const short twill_spawn_session_flag = POSIX_SPAWN_SETSID;
-#else
-static const short twill_spawn_session_flag = 0x80;
-#endif
-
-// The flag that closes every descriptor in a child which it was not given, where there is such a flag.
-#ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
-static const short twill_spawn_close_flag = POSIX_SPAWN_CLOEXEC_DEFAULT;
-#else
-static const short twill_spawn_close_flag = 0;
-#endif
-
 // The variables of this process's environment.
 static inline char **twill_environment(void) {
+#ifdef __APPLE__
+    return *_NSGetEnviron();
+#else
     extern char **environ;
     return environ;
+#endif
 }
 
 #endif

@@ -50,13 +50,22 @@ public struct ProcessClientEndpoint: StreamClientEndpoint {
         let name = description
         let connector = Connector(reactor: reactor, destination: name, factory: factory) { connector in
             let reactor = connector.reactor
-            let start = reactor.callLater(.zero) { self.start(for: connector) }
-            let cancel = {
+            var atShutdown: SystemEventTrigger?
+            let start = reactor.callLater(.zero) {
+                atShutdown.map { _ = reactor.removeSystemEventTrigger($0) }
+                self.start(for: connector)
+            }
+            atShutdown = reactor.addSystemEventTrigger(.during, .shutdown) {
                 guard start.isActive else { return }
                 start.cancelIfActive()
+                connector.connectionFailed(.cancelled.to(name))
+            }
+            return {
+                guard start.isActive else { return }
+                start.cancelIfActive()
+                atShutdown.map { _ = reactor.removeSystemEventTrigger($0) }
                 reactor.callLater(.zero) { connector.connectionFailed(.cancelled.to(name)) }
             }
-            return cancel
         }
         try connector.connect()
         return connector

@@ -72,7 +72,7 @@ struct ChildSpawn: ~Copyable {
                 status |= unsafe posix_spawn_file_actions_adddup2(&actions, own, descriptor)
             } else if descriptor <= 2 {
                 status |= unsafe posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
-            } else if twill_spawn_close_flag == 0 {
+            } else if Self.closeFlag == 0 {
                 status |= unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
             }
         }
@@ -94,8 +94,16 @@ struct ChildSpawn: ~Copyable {
 
     #if canImport(Darwin)
     private typealias Attributes = posix_spawnattr_t?
+    /// Makes the child the leader of a session of its own.
+    private static let sessionFlag = CShort(POSIX_SPAWN_SETSID)
+    /// Closes every descriptor in the child that it was not given.
+    private static let closeFlag = CShort(POSIX_SPAWN_CLOEXEC_DEFAULT)
     #else
     private typealias Attributes = posix_spawnattr_t
+    /// `POSIX_SPAWN_SETSID`, which the header shows under `_GNU_SOURCE` only.
+    private static let sessionFlag: CShort = 0x80
+    /// There is no such flag: `twill_spawn_close_from` does it.
+    private static let closeFlag: CShort = 0
     #endif
 
     /// No signal is blocked, and each is as by default, in a child of a process that may have done both.
@@ -109,13 +117,13 @@ struct ChildSpawn: ~Copyable {
         unsafe sigdelset(&signals, SIGKILL)
         unsafe sigdelset(&signals, SIGSTOP)
         unsafe posix_spawnattr_setsigdefault(attributes, &signals)
-        var flags = CShort(POSIX_SPAWN_SETSIGMASK) | CShort(POSIX_SPAWN_SETSIGDEF) | twill_spawn_close_flag
+        var flags = CShort(POSIX_SPAWN_SETSIGMASK) | CShort(POSIX_SPAWN_SETSIGDEF) | Self.closeFlag
         switch command.group {
         case .shared: break
         case .own:
             unsafe posix_spawnattr_setpgroup(attributes, 0)
             flags |= CShort(POSIX_SPAWN_SETPGROUP)
-        case .ownSession: flags |= twill_spawn_session_flag
+        case .ownSession: flags |= Self.sessionFlag
         }
         unsafe posix_spawnattr_setflags(attributes, flags)
     }
@@ -172,16 +180,10 @@ struct ChildSpawn: ~Copyable {
     }
 
     private func failure(_ error: SystemError) -> ProcessError {
-        if let folder = command.workingDirectory, !Self.canEnter(folder) {
+        if let folder = command.workingDirectory, !systemCanEnter(folder) {
             return ProcessError.badWorkingDirectory.of(command.executable, folder, because: error)
         }
         return ProcessError.spawning(error).of(command.executable, because: error)
-    }
-
-    private static func canEnter(_ folder: String) -> Bool {
-        var status = stat()
-        // Two calls that read a text and fill a structure of this frame's own.
-        return unsafe stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, X_OK) == 0
     }
 
     /// Lends texts as C has them: an array of pointers, with a nil at its end.

@@ -50,6 +50,7 @@ extension LibeventReactor {
     private func end() {
         isRunning = false
         isStopRequested = false
+        hasClosedEverything = false
         if signalBell != nil {
             StopSignals.unsubscribe(handle)
             signalBell = nil

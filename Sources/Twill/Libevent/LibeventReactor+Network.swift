@@ -140,6 +140,7 @@ extension LibeventReactor {
 
     /// Closes the ports first, so that nobody new comes while the others are told.
     func closeEverything() {
+        hasClosedEverything = true
         for listener in listeners {
             listener.stopListening()
         }

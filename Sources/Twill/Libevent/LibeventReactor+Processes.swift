@@ -10,6 +10,7 @@ import Darwin
 extension LibeventReactor {
     @discardableResult
     public func spawnProcess(_ command: ProcessCommand, protocol handler: ProcessProtocol) throws -> ProcessTransport {
+        guard !hasClosedEverything else { throw ProcessError.stopping.of(command.executable) }
         guard !handler.isInUse else { throw ProcessError.protocolInUse.of(command.executable) }
         let (number, ends) = try spawn(command)
         let process = SpawnedProcess(number, of: command, loop: self, handler: handler)

@@ -70,6 +70,8 @@ public final class LibeventReactor: Reactor {
     var hasWork = false
     var isStopRequested = false
     var isShuttingDown = false
+    /// Whether the shutdown has come so far that nobody would end what begins now.
+    var hasClosedEverything = false
     var leavesLoop = false
 
     // Of the connections, in LibeventReactor+Network.swift.

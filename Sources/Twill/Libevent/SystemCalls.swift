@@ -89,10 +89,10 @@ func systemRunInThread(_ work: @escaping @Sendable () -> Void) throws(SystemErro
     // The work calls nobody, and there may be a thread for each of many children.
     unsafe pthread_attr_setstacksize(&attributes, 256 << 10)
     defer { unsafe pthread_attr_destroy(&attributes) }
-    #if canImport(Darwin)
-    var thread: pthread_t?
-    #else
+    #if canImport(Glibc)
     var thread = pthread_t()
+    #else
+    var thread: pthread_t?
     #endif
     // The thread takes over the reference that was counted above.
     let failure = unsafe pthread_create(
@@ -117,4 +117,11 @@ private final class ThreadWork: Sendable {
     init(_ run: @escaping @Sendable () -> Void) {
         self.run = run
     }
+}
+
+/// Whether a path is that of a folder which this process may enter.
+func systemCanEnter(_ folder: String) -> Bool {
+    var status = stat()
+    // Two calls that read a text, and fill a structure of this frame's own.
+    return unsafe stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, X_OK) == 0
 }

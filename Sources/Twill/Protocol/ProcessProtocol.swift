@@ -81,7 +81,8 @@ open class ProcessProtocol {
     /// its own of 0, 1 and 2.
     ///
     /// - Parameter reason: ``ConnectionLost/done`` where a pipe that was read has ended, or this side has closed it; ``ConnectionLost/lost`` where
-    ///   the child reads no more what was written to it; ``ConnectionLost/unsentLimit`` and ``ConnectionLost/timedOut`` where it read too slowly.
+    ///   the child reads no more what was written to it; ``ConnectionLost/unsentLimit`` and ``ConnectionLost/timedOut`` where it read too slowly;
+    ///   ``ConnectionLost/reactorStopped``.
     open func childConnectionLost(_ descriptor: CInt, _ reason: ConnectionLost) throws {
         switch descriptor {
         case 0: try inConnectionLost()

@@ -16,7 +16,7 @@ public struct ProcessError: Error, Sendable {
     private enum Kind: UInt8 {
         case notFound, notExecutable, badWorkingDirectory, noDescriptors, limitReached, badArgument, badDescriptor, protocolInUse,
             unsupported,
-            ended, signalRefused, tooMuchOutput, timedOut, failed
+            stopping, ended, signalRefused, tooMuchOutput, timedOut, failed
     }
 
     private let kind: Kind
@@ -58,6 +58,8 @@ public struct ProcessError: Error, Sendable {
     public static let protocolInUse = ProcessError(.protocolInUse)
     /// The reactor is one that starts no processes.
     public static let unsupported = ProcessError(.unsupported)
+    /// The reactor is stopping, and has closed what there was.
+    public static let stopping = ProcessError(.stopping)
     /// The process has ended: it can't be sent a signal. Twisted: `ProcessExitedAlready`.
     public static let ended = ProcessError(.ended)
     /// There is no such signal, or the process has become another user's.
@@ -119,6 +121,7 @@ extension ProcessError: CustomStringConvertible {
             detail.isEmpty ? "its arguments and environment are too long for the system; hand it a file" : "\(detail); leave that out"
         case .badDescriptor: "\(detail.isEmpty ? "a descriptor" : detail); give it one that is open"
         case .protocolInUse: "its protocol is another process's already; make one for each"
+        case .stopping: "the reactor is stopping; start it before, or in the next run"
         case .unsupported: "this reactor starts no processes; use a LibeventReactor"
         case .ended, .signalRefused, .tooMuchOutput, .timedOut, .failed: underlying?.description ?? "the system refused"
         }

@@ -118,7 +118,7 @@ open class Transport: Producer {
     /// Twisted: `ITCPTransport.loseWriteConnection`.
     open func loseWriteConnection() {}
 
-    /// Closes the connection at once: unsent bytes are dropped and the peer sees a reset; on a UNIX socket, which has none, an end.
+    /// Closes the connection at once: unsent bytes are dropped and the peer sees a reset; on a UNIX socket or a pipe, which have none, an end.
     ///
     /// `connectionLost` follows on a later turn with ``ConnectionLost/aborted``. Twisted: `ITCPTransport.abortConnection`.
     open func abortConnection() {}

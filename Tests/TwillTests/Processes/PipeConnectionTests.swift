@@ -89,6 +89,14 @@ import Testing
     }
 
     #if os(Linux)
+    @Test func aFileThatCanNotBeReadIsNoEnd() throws {
+        let recorder = Recorder()
+        // The memory at address 0 can't be read by anybody.
+        try serve(systemOpen("/proc/self/mem", O_RDONLY), nil, recorder)
+        #expect(recorder.reason == .lost)
+        #expect(recorder.reason?.errno == EIO)
+    }
+
     @Test func aFullDiskBreaksTheConnection() throws {
         let (reading, writing) = try makePipe()
         defer { systemClose(writing) }
@@ -237,7 +245,7 @@ import Testing
 
 extension RawSocket {
     /// What is left to read of a pipe, to its end.
-    fileprivate func readToEnd() -> [UInt8] {
+    func readToEnd() -> [UInt8] {
         var bytes: [UInt8] = []
         unsafe withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { buffer in
             while case let count = unsafe systemRead(descriptor, buffer), count > 0 { unsafe bytes += buffer[..<count] }

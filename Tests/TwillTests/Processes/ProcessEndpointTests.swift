@@ -110,7 +110,15 @@ import Testing
         #expect(factory.failure == .cancelled)
     }
 
-    @Test func stoppingTheReactorEndsAnAttemptAndAConnection() throws {
+    @Test func stoppingTheReactorCancelsAnAttempt() throws {
+        let recorder = Recorder()
+        let factory = try connect("process:cat", recorder) { factory, reactor in
+            factory.whenStarted = { [unowned reactor] _ in reactor.stop() }
+        }
+        #expect(factory.events == [.start, .startedConnecting, .failed(.cancelled), .stop])
+    }
+
+    @Test func stoppingTheReactorEndsAConnection() throws {
         let recorder = Recorder()
         let factory = try connect("process:cat", recorder) { factory, reactor in
             recorder.whenMade = { [unowned reactor] _ in reactor.stop() }
@@ -221,6 +229,12 @@ import Testing
         let error = error(try outcome(of: ProcessCommand("yes"), outputBytesMax: 100_000))
         #expect(error as? ProcessError == .tooMuchOutput)
         #expect("\(error.map { "\($0)" } ?? "")" == "yes was killed: it said more than 100000 bytes; raise the limit or ask it for less")
+    }
+
+    @Test func theLimitIsTheLastByteThatIsTaken() throws {
+        func head(_ count: Int) -> ProcessCommand { ProcessCommand("head", arguments: ["-c", "\(count)", "/dev/zero"]) }
+        #expect(try outcome(of: head(100_000), outputBytesMax: 100_000)?.get().output.count == 100_000)
+        #expect(error(try outcome(of: head(100_001), outputBytesMax: 100_000)) as? ProcessError == .tooMuchOutput)
     }
 
     @Test func aProgramThatTakesTooLongIsKilledWithoutItsChildrenHoldingUpTheResult() throws {

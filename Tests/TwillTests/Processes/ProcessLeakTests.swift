@@ -83,6 +83,7 @@ struct ProcessLeakChild {
         }
         for _ in 0..<5000 where !children.isEmpty { pauseThread(.milliseconds(1)) }
         sayToParent("children: \(children.count) left")
+        try ignoreChildren()
         try runOutOfDescriptors()
         exit(0)
     }
@@ -93,6 +94,13 @@ struct ProcessLeakChild {
         return tasks.flatMap { task in
             ((try? String(contentsOfFile: "/proc/self/task/\(task)/children", encoding: .utf8)) ?? "").split(separator: " ")
         }
+    }
+
+    private func ignoreChildren() throws {
+        _ = signal(SIGCHLD, SIG_IGN)
+        let child = try withProcess(shell("exit 3"))
+        sayToParent("ignored: \(child.turns.last == .ended(ProcessEnd(.unknown)))")
+        _ = signal(SIGCHLD, SIG_DFL)
     }
 
     private func runOutOfDescriptors() throws {
@@ -129,6 +137,7 @@ struct ProcessLeakChild {
             #expect(lines.contains("\(what): 0 left"), "\(lines)")
         }
         #expect(lines.contains("failures: 0 left"), "\(lines)")
+        #expect(lines.contains("ignored: true"), "\(lines)")
         #expect(
             lines.contains(
                 "without descriptors: Couldn't start cat: no descriptors are left for its pipes; raise the limit (ulimit -n) or close some"),

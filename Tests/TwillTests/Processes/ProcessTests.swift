@@ -218,6 +218,36 @@ import Darwin
         #expect(child.events.count { if case .ended = $0 { true } else { false } } == 1)
     }
 
+    @Test func aProcessWhoseProtocolFailsIsSentASignal() throws {
+        struct Mistake: Error {}
+        let child = try withProcess(ProcessCommand("sleep", arguments: ["60"]), deadline: .seconds(30)) { child, _ in
+            child.whenMade = { _ in throw Mistake() }
+        }
+        #expect(child.end?.signal == .terminate)
+    }
+
+    @Test(arguments: [LibeventReactor.Backend.best, .poll, .select])
+    func everyWayToWaitKnowsProcesses(backend: LibeventReactor.Backend) throws {
+        let (cat, deaf) = (ProcessRecorder(), ProcessRecorder())
+        let reactor = try LibeventReactor(logger: RecordedLog().logger, backend: backend)
+        var left = 2
+        let ended: (ProcessRecorder) -> Void = { [unowned reactor] _ in
+            left -= 1
+            if left == 0 { reactor.stop() }
+        }
+        cat.whenMade = { $0.transport.write("hello") }
+        cat.whenData = { cat, _ in cat.transport.closeStdin() }
+        cat.whenEnded = ended
+        // Nothing is written, so that only waiting can tell that nobody reads.
+        deaf.whenLost = { deaf, descriptor in if descriptor == 0 { try deaf.transport.signalProcess(.kill) } }
+        deaf.whenEnded = ended
+        try reactor.spawnProcess(ProcessCommand("cat"), protocol: cat)
+        try reactor.spawnProcess(shell("exec <&-; exec sleep 60"), protocol: deaf)
+        try reactor.runToStop()
+        #expect(cat.text(1) == "hello" && cat.end?.isClean == true)
+        #expect(deaf.events.contains(.lost(0, .lost)))
+    }
+
     @Test func aProtocolServesOneProcessAtATime() throws {
         let child = ProcessRecorder()
         try withReactor { reactor in
@@ -255,6 +285,20 @@ import Darwin
         #expect(kill(number, 0) == 0, "it was not left running")
         #expect(kill(number, SIGKILL) == 0)
         expectGone(number)
+    }
+
+    @Test func aReactorThatHasClosedEverythingStartsNothing() throws {
+        let child = ProcessRecorder()
+        var refusal: (any Error)?
+        try withReactor { reactor in
+            child.whenMade = { [unowned reactor] _ in reactor.stop() }
+            child.whenEnded = { [unowned reactor] child in
+                do { try reactor.spawnProcess(ProcessCommand("cat"), protocol: ProcessRecorder()) } catch { refusal = error }
+            }
+            try reactor.spawnProcess(ProcessCommand("cat"), protocol: child)
+        }
+        #expect(refusal as? ProcessError == .stopping)
+        #expect(child.end?.status == .leftRunning)
     }
 
     @Test(arguments: [true, false]) func whereTheSystemGivesNoDescriptorAThreadWaits(stops: Bool) throws {

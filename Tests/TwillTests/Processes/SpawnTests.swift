@@ -57,12 +57,22 @@ import Testing
         systemClose(writing)
         #expect(child.text(1) == "out\n")
         #expect(child.text(3) == "three\n")
-        let text = unsafe withUnsafeTemporaryAllocation(byteCount: 100, alignment: 1) { buffer in
-            let count = unsafe systemRead(reading, buffer)
-            return unsafe String(decoding: buffer[..<max(0, count)], as: UTF8.self)
-        }
-        #expect(text == "err\n")
+        #expect(RawSocket(descriptor: dup(reading)).readToEnd() == Array("err\n".utf8))
     }
+
+    #if os(Linux)
+    @Test func descriptorsMayChangePlacesThatAreOpenInThisProcess() throws {
+        let (one, other) = (try makePipe(), try makePipe())
+        defer { for end in [one.reading, other.reading] { systemClose(end) } }
+        // Each becomes the number that the other one has here, so that copying either would land on the other one.
+        var command = shell("echo one >/proc/self/fd/\(other.writing); echo other >/proc/self/fd/\(one.writing)")
+        command.descriptors = [other.writing: .inherited(one.writing), one.writing: .inherited(other.writing), 1: .parentReads]
+        try withProcess(command)
+        for end in [one.writing, other.writing] { systemClose(end) }
+        #expect(RawSocket(descriptor: dup(one.reading)).readToEnd() == Array("one\n".utf8))
+        #expect(RawSocket(descriptor: dup(other.reading)).readToEnd() == Array("other\n".utf8))
+    }
+    #endif
 
     @Test func standardDescriptorsThatAreNotGivenAreTheNullDevice() throws {
         let child = try withProcess(

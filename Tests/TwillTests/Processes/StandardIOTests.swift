@@ -177,6 +177,20 @@ struct StandardIOChild {
         for end in [input, output] { #expect(fcntl(end, F_GETFD) < 0) }
     }
 
+    @Test func aTerminalWhoseProgramIsGoneIsAnEnd() throws {
+        let (keyboard, program) = try terminal()
+        let recorder = Recorder()
+        recorder.whenMade = { _ in
+            type("bye\n", on: program)
+            systemClose(program)
+        }
+        try withReactor { reactor in
+            recorder.whenLost = { [unowned reactor] _, _ in reactor.afterTurns(2) { reactor.stop() } }
+            try reactor.adoptStreamConnection(over: PipeBinding(input: keyboard, output: dup(keyboard)), protocol: recorder)
+        }
+        #expect(recorder.events == [.made, .data("bye\r\n"), .lost(.done)])
+    }
+
     @Test func aTerminalThatIsHungUpIsAnEnd() throws {
         let (keyboard, program) = try terminal()
         let recorder = Recorder()
