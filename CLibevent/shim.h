@@ -284,4 +284,41 @@ static inline char **twill_environment(void) {
 #endif
 }
 
+#ifdef __linux__
+// From <netinet/udp.h>, where older C libraries don't have it.
+enum { twill_udp_level = 17, twill_udp_segment = 103 };
+#endif
+
+// Whether the system cuts what a socket sends into datagrams (UDP_SEGMENT, Linux 4.18). An older one would take the request for nothing, and send
+// one long datagram.
+static inline int twill_can_send_runs(int descriptor) {
+#ifdef __linux__
+    int off = 0;
+    return setsockopt(descriptor, twill_udp_level, twill_udp_segment, &off, sizeof(off)) == 0;
+#else
+    return 0;
+#endif
+}
+
+// Sends datagrams to the address of the first, all of its size but for the last, which may be shorter: as one that the system cuts behind the
+// protocol's work. Their vectors lie one behind the other. All of them are taken, or none: 0, or -1 with errno.
+static inline int twill_send_run(int descriptor, const struct twill_datagram *first, unsigned int count) {
+#ifdef __linux__
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(unsigned short))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(unsigned short)), .cmsg_level = twill_udp_level, .cmsg_type = twill_udp_segment}};
+    *(unsigned short *)CMSG_DATA(&control.header) = (unsigned short)first->message.msg_iov->iov_len;
+    struct msghdr message = first->message;
+    message.msg_iovlen = count;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof(control);
+    return sendmsg(descriptor, &message, twill_send_flags) < 0 ? -1 : 0;
+#else
+    (void)descriptor, (void)first, (void)count;
+    errno = EOPNOTSUPP;
+    return -1;
+#endif
+}
+
 #endif

@@ -106,4 +106,35 @@ struct UDPBatch {
     func send(from first: Int, count: Int, to descriptor: CInt) -> Int {
         Int(unsafe twill_send_datagrams(descriptor, datagrams + first, CUnsignedInt(truncatingIfNeeded: count)))
     }
+
+    /// The most bytes that a run has; the system takes no more.
+    private static let runBytesMax = 65_000
+
+    /// How many datagrams from a place on go to one address and are of one size, up to the last, which may be shorter; at least one.
+    ///
+    /// - Parameter sizeMax: longer ones are in no run; neither are empty ones.
+    func runLength(from first: Int, before end: Int, sizeMax: Int) -> Int {
+        let size = byteCount(first)
+        guard size > 0, size <= sizeMax else { return 1 }
+        var index = first + 1
+        var total = size
+        while index < end, byteCount(index) > 0, byteCount(index) <= size, isSameAddress(first, index) {
+            total += byteCount(index)
+            guard total <= Self.runBytesMax else { break }
+            index += 1
+            if byteCount(index - 1) < size { break }
+        }
+        return index - first
+    }
+
+    private func isSameAddress(_ one: Int, _ other: Int) -> Bool {
+        let length = unsafe datagrams[one].message.msg_namelen
+        // As much of both names was stored as their lengths say.
+        return unsafe datagrams[other].message.msg_namelen == length && memcmp(names + one, names + other, Int(length)) == 0
+    }
+
+    /// Sends a run in one piece, which the system cuts (`UDP_SEGMENT`); false, with errno, where it took none of it.
+    func sendRun(from first: Int, count: Int, to descriptor: CInt) -> Bool {
+        unsafe twill_send_run(descriptor, datagrams + first, CUnsignedInt(truncatingIfNeeded: count)) == 0
+    }
 }

@@ -28,7 +28,7 @@ extension UDPPort {
         var next = 0
         var hasRetried = false
         while next < count {
-            let taken = batch.send(from: next, count: count - next, to: socket.descriptor)
+            let taken = sendSome(of: batch, from: next, before: count)
             if taken > 0 {
                 counters.sent += taken
                 for index in next..<next + taken { counters.bytesSent += batch.byteCount(index) }
@@ -50,6 +50,31 @@ extension UDPPort {
                 hasRetried = false
             }
         }
+    }
+
+    /// Sends a run of datagrams of one size to one address, or those before the next run; how many the system took, or -1 with errno.
+    @inline(__always)
+    private func sendSome(of batch: UDPBatch, from first: Int, before end: Int) -> Int {
+        var plainEnd = first
+        while runSizeMax > 0, plainEnd < end {
+            let length = batch.runLength(from: plainEnd, before: end, sizeMax: runSizeMax)
+            guard length >= Self.runLengthMin else {
+                plainEnd += length
+                continue
+            }
+            guard plainEnd == first else { break }
+            if batch.sendRun(from: first, count: length, to: socket.descriptor) { return length }
+            // What has nothing to do with runs is answered as ever.
+            guard isAboutRuns(systemErrno) else { return -1 }
+            runSizeMax = systemErrno == EINVAL || systemErrno == EMSGSIZE ? batch.byteCount(first) - 1 : 0
+        }
+        return batch.send(from: first, count: (plainEnd > first ? plainEnd : end) - first, to: socket.descriptor)
+    }
+
+    /// Whether an error may come of sending a run in one piece: its datagrams are longer than the network's packets, or the way there has no
+    /// means to cut it. Then they are sent one by one, which tells what else may be wrong.
+    private func isAboutRuns(_ number: CInt) -> Bool {
+        [EINVAL, EMSGSIZE, EIO, EOPNOTSUPP, ENOPROTOOPT].contains(number)
     }
 
     /// The system has no room. The next datagrams are dropped without asking it, until it says that it has.

@@ -70,7 +70,9 @@ struct EndpointCheck: CustomStringConvertible {
         try require(isAtStart || isLastBackslash || offset == scalars.count, "nothing begins at \(offset)")
         // What is quoted reads otherwise than it is written.
         guard !text.unicodeScalars.contains("\\"), rest.first != "[", offset > 0 else { return }
-        try require(rest.starts(with: token.unicodeScalars), "\(token.debugDescription) is not at \(offset)")
+        // A prefix is told in small letters.
+        let found = String(String.UnicodeScalarView(rest)).lowercased()
+        try require(found.utf8.starts(with: token.lowercased().utf8), "\(token.debugDescription) is not at \(offset)")
     }
 
     private func check(_ error: EndpointError) throws {
