@@ -41,6 +41,7 @@ extension LibeventReactor {
         }
         isRunning = true
         leavesLoop = false
+        jobs.enter()
         events.fire(.startup) {}
         // What was written here, or between two runs, has no callback that could send it.
         endCallback()
@@ -49,6 +50,7 @@ extension LibeventReactor {
 
     private func end() {
         isRunning = false
+        jobs.leave()
         isStopRequested = false
         hasClosedEverything = false
         if signalBell != nil {
@@ -67,6 +69,7 @@ extension LibeventReactor {
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
     private func finishWhatWasPutOff() {
         hasWork = false
+        if jobs.isReady { endCallback() }
         if !floodedPorts.isEmpty { takeFromFloodedPorts() }
         if !visits.isEmpty {
             let transports = visits
@@ -107,6 +110,8 @@ extension LibeventReactor {
             guarded("a call from a thread") { try call.value(self) }
             endCallback()
         }
+        handle.takeJobs()
+        if jobs.isReady { endCallback() }
         if signalBell != nil { StopSignals.dispatch() }
     }
 

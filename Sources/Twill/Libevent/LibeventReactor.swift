@@ -56,6 +56,8 @@ public final class LibeventReactor: Reactor {
     // Of the loop, in LibeventReactor+Loop.swift.
     let timers: TimerQueue
     let wakeUp: WakeUp
+    /// The handle's, kept here so that asking for jobs needs no second look-up.
+    let jobs: JobQueue
     lazy var events = SystemEvents(
         logger: { [unowned self] in logger },
         later: { [unowned self] in later($0) })
@@ -137,7 +139,9 @@ public final class LibeventReactor: Reactor {
         do throws(SystemError) {
             let wakeUp = try WakeUp()
             self.wakeUp = wakeUp
-            handle = ReactorHandle { wakeUp.ring() }
+            let handle = ReactorHandle { wakeUp.ring() }
+            self.handle = handle
+            jobs = handle.jobs
         } catch {
             throw ReactorError.noEventBase(error)
         }
@@ -240,6 +244,7 @@ public final class LibeventReactor: Reactor {
     /// Ends every callback: what it wrote is sent, and how long it took is noted.
     @inline(__always)
     func endCallback() {
+        if jobs.isReady { runJobs() }
         stage.flush()
         udpStage.flush()
         noteCallback(of: nil)
@@ -248,9 +253,17 @@ public final class LibeventReactor: Reactor {
     /// The same for a callback of a connection's.
     @inline(__always)
     func endCallback(of transport: SocketTransport) {
+        if jobs.isReady { runJobs() }
         stage.flush()
         udpStage.flush()
         noteCallback(of: transport)
+    }
+
+    /// Runs the pieces of tasks that the callback has made ready.
+    @inline(never)
+    func runJobs() {
+        // Those that are left have their turn after what else is ready.
+        if !jobs.run(on: handle) { hasWork = true }
     }
 
     /// Runs a call of the user's and logs what it throws.

@@ -22,11 +22,18 @@ public final class ReactorHandle: Sendable {
 
     private struct Mailbox {
         var calls: [ReactorBound<Call>] = []
+        var jobs: [UnownedJob] = []
         var isClosed = false
+        /// Whether somebody runs jobs although the reactor is gone.
+        var isDraining = false
+
+        var isEmpty: Bool { calls.isEmpty && jobs.isEmpty }
     }
 
     private let mailbox = Mutex(Mailbox())
     private let wake: @Sendable () -> Void
+    /// What is ready to run, of what the reactor's own thread has made ready.
+    package let jobs = JobQueue()
 
     package init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
@@ -39,9 +46,9 @@ public final class ReactorHandle: Sendable {
         let call = ReactorBound(call)
         let needsWaking = mailbox.withLock { mailbox in
             guard !mailbox.isClosed else { return false }
-            mailbox.calls.append(call)
+            defer { mailbox.calls.append(call) }
             // Whoever finds the box empty rings; the reactor takes the whole box at once.
-            return mailbox.calls.count == 1
+            return mailbox.isEmpty
         }
         if needsWaking { wake() }
     }
@@ -60,7 +67,25 @@ public final class ReactorHandle: Sendable {
         }
     }
 
-    /// Drops everything from now on; the reactor is going away.
+    /// Adds a piece of a task from another thread.
+    func post(_ job: UnownedJob) {
+        let (needsWaking, isClosed) = mailbox.withLock { mailbox in
+            defer { mailbox.jobs.append(job) }
+            return (mailbox.isEmpty, mailbox.isClosed)
+        }
+        if isClosed { drain() } else if needsWaking { wake() }
+    }
+
+    /// Takes the pieces of tasks that other threads handed in so far, to be run by ``JobQueue/run(on:)``.
+    package func takeJobs() {
+        let taken = mailbox.withLock { mailbox in
+            defer { mailbox.jobs = [] }
+            return mailbox.jobs
+        }
+        for job in taken { jobs.append(job) }
+    }
+
+    /// Drops all calls from now on; the reactor is going away. Tasks go on to their end.
     package func close() {
         let dropped = mailbox.withLock { mailbox in
             mailbox.isClosed = true
@@ -69,5 +94,18 @@ public final class ReactorHandle: Sendable {
         }
         // Let go only here, outside of the lock: what the calls held may have something to say to this handle.
         _ = consume dropped
+        drain()
+    }
+
+    /// Runs jobs on this thread, unless another one does so already.
+    private func drain() {
+        while let job = nextDrained() { run(job) }
+    }
+
+    private func nextDrained() -> UnownedJob? {
+        mailbox.withLock { mailbox in
+            // Only the job that runs now can have come back here: it goes on when that one is over.
+            mailbox.jobs.isEmpty ? nil : mailbox.jobs.removeFirst()
+        }
     }
 }

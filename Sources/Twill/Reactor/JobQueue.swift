@@ -1,0 +1,61 @@
+import Synchronization
+
+/// The pieces of tasks that are ready to run on a reactor's thread, made ready there.
+///
+/// Each callback of the reactor ends by running them, so that an `await` costs no turn of the loop.
+///
+/// Everything but the thread's number is used on the reactor's thread alone, which the number is there to tell. That is what makes the `@unchecked` true.
+package final class JobQueue: @unchecked Sendable {
+    /// How many rounds one callback runs of jobs that made each other ready: a task that always yields must not keep the loop from its sockets.
+    private static let roundsMax = 64
+
+    /// The number of the thread that runs the loop now; 0 where none does.
+    private let thread = Atomic<UInt>(0)
+    private var jobs: [UnownedJob] = []
+    private var isRunning = false
+    /// Whether any wait.
+    private(set) var isReady = false
+
+    init() {}
+
+    /// Whether the caller is on the thread that runs the loop.
+    @inline(__always)
+    package var isOnThread: Bool { thread.load(ordering: .relaxed) == systemThread() }
+
+    /// Begins to belong to this thread.
+    package func enter() {
+        thread.store(systemThread(), ordering: .relaxed)
+    }
+
+    /// Belongs to no thread any more.
+    package func leave() {
+        thread.store(0, ordering: .relaxed)
+    }
+
+    /// Adds a job; on the reactor's thread.
+    @inline(__always)
+    func append(_ job: UnownedJob) {
+        jobs.append(job)
+        isReady = true
+    }
+
+    /// Runs those that are ready, and those that these make ready; false where some are left for the next turn.
+    package func run(on handle: ReactorHandle) -> Bool {
+        guard !isRunning else { return true }
+        isRunning = true
+        defer { isRunning = false }
+        for _ in 0..<Self.roundsMax {
+            let ready = jobs
+            jobs = []
+            isReady = false
+            for job in ready { handle.run(job) }
+            if jobs.isEmpty {
+                // The memory of one round serves the next.
+                jobs = ready
+                jobs.removeAll(keepingCapacity: true)
+                return true
+            }
+        }
+        return false
+    }
+}
