@@ -21,7 +21,8 @@ extension ReactorHandle: SerialExecutor, TaskExecutor {
     }
 
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        UnownedSerialExecutor(ordinary: self)
+        // Whoever asks keeps this object, as every executor is kept by those that use it.
+        unsafe UnownedSerialExecutor(ordinary: self)
     }
 
     /// Whether the caller runs on the reactor's thread, inside its loop.
@@ -34,6 +35,6 @@ extension ReactorHandle: SerialExecutor, TaskExecutor {
     /// Runs a job now.
     func run(_ job: UnownedJob) {
         // Both name this object, which the caller keeps.
-        job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
     }
 }

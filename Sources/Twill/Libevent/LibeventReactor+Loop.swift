@@ -69,7 +69,7 @@ extension LibeventReactor {
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.
     private func finishWhatWasPutOff() {
         hasWork = false
-        if jobs.isReady { endCallback() }
+        if jobs.hasMore { endCallback() }
         if !floodedPorts.isEmpty { takeFromFloodedPorts() }
         if !visits.isEmpty {
             let transports = visits
@@ -111,7 +111,7 @@ extension LibeventReactor {
             endCallback()
         }
         handle.takeJobs()
-        if jobs.isReady { endCallback() }
+        if jobs.hasMore { endCallback() }
         if signalBell != nil { StopSignals.dispatch() }
     }
 

@@ -241,29 +241,32 @@ public final class LibeventReactor: Reactor {
         return deferred
     }
 
-    /// Ends every callback: what it wrote is sent, and how long it took is noted.
+    /// Ends every callback: what it made ready is run, what it wrote is sent, and how long it took is noted.
     @inline(__always)
     func endCallback() {
-        if jobs.isReady { runJobs() }
+        if jobs.hasMore { runJobs() }
         stage.flush()
-        udpStage.flush()
         noteCallback(of: nil)
     }
 
     /// The same for a callback of a connection's.
     @inline(__always)
     func endCallback(of transport: SocketTransport) {
-        if jobs.isReady { runJobs() }
+        if jobs.hasMore { runJobs() }
         stage.flush()
-        udpStage.flush()
         noteCallback(of: transport)
     }
 
-    /// Runs the pieces of tasks that the callback has made ready.
+    /// Runs the pieces of tasks that the callback has made ready, and sends the datagrams that it and they wrote.
     @inline(never)
     func runJobs() {
-        // Those that are left have their turn after what else is ready.
-        if !jobs.run(on: handle) { hasWork = true }
+        jobs.hasMore = false
+        if !jobs.run(on: handle) {
+            // Those that are left have their turn after what else is ready.
+            jobs.hasMore = true
+            hasWork = true
+        }
+        udpStage.flush()
     }
 
     /// Runs a call of the user's and logs what it throws.

@@ -1,13 +1,5 @@
 import CLibevent
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// A stream connection on the reactor: reads straight from the socket, writes through the stage. Pipes, terminals and files go the same way,
 /// with ``PipeEnds`` in the socket's place.
 ///
@@ -322,11 +314,6 @@ final class SocketTransport: Transport {
     }
 
     @inline(never)
-    private func writeToPipe(_ bytes: UnsafeRawBufferPointer) -> Int {
-        unsafe pipes?.write(bytes) ?? 0
-    }
-
-    @inline(never)
     private func sendingFailed() {
         let error = SystemError(call: pipes == nil ? "send" : "write")
         if !SystemError.isTransient(error.errno) { apply(.sendingBroke(.lost(error))) }
@@ -377,14 +364,6 @@ final class SocketTransport: Transport {
     func sendingFailed(_ what: CShort) {
         guard CInt(what) & BEV_EVENT_ERROR != 0 else { return }
         apply(.sendingBroke(.lost(SystemError(call: pipes == nil ? "send" : "write"))))
-    }
-
-    /// Called when nobody reads any more what goes into the pipe.
-    func outputHungUp() {
-        guard stream.phase != .lost else { return }
-        loop.beginCallback()
-        apply(.sendingBroke(.lost(SystemError(call: "write", errno: EPIPE))))
-        loop.endCallback(of: self)
     }
 
     // Producers.

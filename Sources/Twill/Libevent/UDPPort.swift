@@ -150,6 +150,7 @@ final class UDPPort: DatagramTransport {
     private func take(_ data: Span<UInt8>, to address: Address?) {
         guard !isFull else { return counters.dropped += 1 }
         loop.udpStage.append(data, to: address, for: self)
+        loop.jobs.hasMore = true
     }
 
     /// Throws where the port can't send so many bytes to the address.

@@ -13,8 +13,10 @@ package final class JobQueue: @unchecked Sendable {
     private let thread = Atomic<UInt>(0)
     private var jobs: [UnownedJob] = []
     private var isRunning = false
-    /// Whether any wait.
-    private(set) var isReady = false
+    /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
+    ///
+    /// One flag for both, because it is looked at after each callback.
+    package var hasMore = false
 
     init() {}
 
@@ -36,18 +38,19 @@ package final class JobQueue: @unchecked Sendable {
     @inline(__always)
     func append(_ job: UnownedJob) {
         jobs.append(job)
-        isReady = true
+        hasMore = true
     }
+
+    package var isEmpty: Bool { jobs.isEmpty }
 
     /// Runs those that are ready, and those that these make ready; false where some are left for the next turn.
     package func run(on handle: ReactorHandle) -> Bool {
-        guard !isRunning else { return true }
+        guard !isRunning, !jobs.isEmpty else { return true }
         isRunning = true
         defer { isRunning = false }
         for _ in 0..<Self.roundsMax {
             let ready = jobs
             jobs = []
-            isReady = false
             for job in ready { handle.run(job) }
             if jobs.isEmpty {
                 // The memory of one round serves the next.
