@@ -10,6 +10,8 @@ public struct FrameEdge: Hashable, Sendable, BitwiseCopyable {
     public static let countMax = 8
     /// No bytes at all.
     public static let none = FrameEdge()
+    /// CR LF.
+    public static let crlf = FrameEdge(word: 0x0A0D, count: 2)
 
     /// The bytes, the first one lowest; those above `count` are 0.
     package private(set) var word: UInt64 = 0

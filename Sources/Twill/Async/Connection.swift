@@ -1,0 +1,166 @@
+/// A connection for code that waits: what arrives is asked for with `await`, and so is room for what is written.
+///
+/// ```swift
+/// try reactor.listen("tcp:8007") { connection in
+///     for try await line in connection.lines {
+///         try await connection.writeLine(line)
+///     }
+/// }
+/// ```
+///
+/// # Contract
+/// - It belongs to its reactor's thread, on which the handler runs, and is not `Sendable`: the compiler keeps it there. Nothing waits for another
+///   thread: what a callback of the reactor has brought is handled before that callback is over.
+/// - When the handler returns, what was written is sent and the connection closes. An error that it throws is the reason of the loss, and is logged
+///   unless it is the connection's own, the peer's, or a cancellation.
+/// - When the peer says that it will send no more, the sequences end, and writing goes on to work. Where the connection breaks they throw the
+///   ``ConnectionLost``.
+/// - Cancelling a task that waits for the connection closes it, and the wait throws `CancellationError`.
+/// - Reading stops while 64 KiB wait that nobody has asked for; with the piece that passed that mark no more than 320 KiB do.
+/// - One task reads at a time, by one kind of frames; a second one gets ``ConnectionError/alreadyReading``. Any number may write.
+///
+/// Twisted: `Protocol` and its transport, for coroutines.
+public final class Connection {
+    let intake: ConnectionIntake
+    /// The connection itself, for what needs no waiting: its addresses, its options, and writes whose room nobody waits for.
+    public let transport: Transport
+    /// Whose frames are read now.
+    private var framing: (any FramingInUse)?
+
+    init(_ intake: ConnectionIntake) {
+        self.intake = intake
+        transport = intake.transport
+    }
+
+    deinit {
+        // Nobody can read or write any more. Where this is not the reactor's thread, the last reference was sent away from it.
+        guard intake.reason == nil else { return }
+        let handle = intake.handle
+        if handle.jobs.isOnThread { return intake.transport.loseConnection() }
+        let bound = ReactorBound(intake)
+        handle.callFromThread { _ in bound.value.transport.loseConnection() }
+    }
+
+    /// The other side's address.
+    public var peer: Address { transport.peer }
+
+    /// This side's address.
+    public var host: Address { transport.host }
+
+    /// The reactor that serves it.
+    public var reactor: any Reactor { transport.reactor }
+
+    /// Whether the connection has ended, and how; nil while it lives.
+    public var reason: ConnectionLost? { intake.reason }
+
+    // Reading.
+
+    /// The bytes as they arrive, in pieces of any size that are never empty.
+    public var chunks: ConnectionChunks { ConnectionChunks(connection: self) }
+
+    /// The next bytes, however many have arrived; nil at the end of the input.
+    public nonisolated(nonsending) func readChunk() async throws -> [UInt8]? {
+        use(nil)
+        while intake.isEmpty {
+            guard try await intake.waitForInput() else { return nil }
+        }
+        return intake.takeAll()
+    }
+
+    /// The bytes that have arrived and nobody has read, a part of a frame included.
+    public var unreadBytes: [UInt8] {
+        (framing?.unfinishedBytes ?? []) + intake.read { unread, _ in Array(copying: unread) }
+    }
+
+    /// Makes a framing the one that reads. Bytes that another one has taken in of an unfinished frame are read again.
+    func use(_ next: (any FramingInUse)?) {
+        guard framing !== next else { return }
+        if let framing { intake.putBack(framing.takeUnfinishedBytes()) }
+        framing = next
+    }
+
+    // Writing.
+
+    /// Sends bytes, after all those written before; returns at once unless the peer is slow, else when it has taken enough.
+    ///
+    /// - Throws: ``ConnectionLost`` where the connection has closed or is closing; `CancellationError` where the task was cancelled while it waited.
+    public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
+        try intake.checkOpen()
+        transport.write(bytes)
+        if isFull { try await intake.waitForRoom() }
+    }
+
+    /// Sends text as UTF-8.
+    public nonisolated(nonsending) func write(_ text: String) async throws {
+        try intake.checkOpen()
+        transport.write(text)
+        if isFull { try await intake.waitForRoom() }
+    }
+
+    /// Sends bytes that other connections may be sending too, without a copy for each.
+    public nonisolated(nonsending) func write(_ shared: SharedBytes) async throws {
+        try intake.checkOpen()
+        transport.write(shared)
+        if isFull { try await intake.waitForRoom() }
+    }
+
+    /// Sends a line and CR LF.
+    public nonisolated(nonsending) func writeLine(_ line: String) async throws {
+        try intake.checkOpen()
+        transport.writeFrame(prefix: .none, body: line.utf8Span.span, suffix: .crlf)
+        if isFull { try await intake.waitForRoom() }
+    }
+
+    /// Sends a line and CR LF.
+    public nonisolated(nonsending) func writeLine(_ line: [UInt8]) async throws {
+        try intake.checkOpen()
+        transport.writeFrame(prefix: .none, body: line.span, suffix: .crlf)
+        if isFull { try await intake.waitForRoom() }
+    }
+
+    /// Sends a netstring.
+    public nonisolated(nonsending) func writeNetstring(_ bytes: [UInt8]) async throws {
+        try await writeFrame(bytes, as: NetstringFramer())
+    }
+
+    /// Sends a frame as a framer writes it.
+    public nonisolated(nonsending) func writeFrame(_ frame: [UInt8], as framer: some Framer) async throws {
+        var output: [UInt8] = []
+        framer.encode(frame, into: &output)
+        try await write(output)
+    }
+
+    /// Whether more waits to be sent than should.
+    @inline(__always)
+    var isFull: Bool { transport.bufferedByteCount > transport.waterMarks.high }
+
+    // Closing.
+
+    /// Says that nothing more will be written, once everything written so far is sent; input goes on.
+    public func closeWrite() { transport.loseWriteConnection() }
+
+    /// Closes the connection once everything written so far is sent.
+    public func close() { transport.loseConnection() }
+
+    /// Closes the connection at once; unsent bytes are dropped, and the peer sees a reset.
+    public func abort() { transport.abortConnection() }
+
+    /// Waits for the end of the connection, and tells how it ended.
+    ///
+    /// - Throws: `CancellationError`.
+    public nonisolated(nonsending) func waitForEnd() async throws -> ConnectionLost {
+        try await intake.waitForEnd()
+    }
+}
+
+/// A use of a ``Connection`` that its rules forbid.
+public enum ConnectionError: Error, Equatable, CustomStringConvertible, Sendable {
+    /// Another task waits for the same connection's input.
+    case alreadyReading
+
+    public var description: String {
+        switch self {
+        case .alreadyReading: "another task reads from this connection already: let one task read, and hand on what it gets"
+        }
+    }
+}

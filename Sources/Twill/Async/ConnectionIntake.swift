@@ -1,0 +1,203 @@
+/// The protocol behind a ``Connection``: it keeps what arrives until one of the connection's tasks asks for it.
+final class ConnectionIntake: Protocol, HalfCloseableProtocol {
+    /// How many bytes may wait for a task before reading stops, and how few when it goes on.
+    private static let high = 64 << 10
+    private static let low = 16 << 10
+    /// Memory of this size is kept when nothing is in it; a connection that is idle owns little.
+    private static let keptCapacity = 512
+
+    let handle: ReactorHandle
+    /// A task that waits for input.
+    let reader = WaitingPlace()
+    /// Called once, when the connection is made.
+    private var whenMade: ((ConnectionIntake) -> Void)?
+    /// Called once, when it has ended.
+    var whenLost: (() -> Void)?
+
+    private var bytes: [UInt8] = []
+    private var position = 0
+    private var isHeld = false
+    /// Whether the peer will send no more.
+    private(set) var hasEnded = false
+    /// How the connection ended; nil while it lives.
+    private(set) var reason: ConnectionLost?
+    /// Tasks that wait for the end.
+    private var mourners: [WaitingPlace] = []
+    private let room = RoomProducer()
+
+    init(_ handle: ReactorHandle, whenMade: @escaping (ConnectionIntake) -> Void) {
+        self.handle = handle
+        self.whenMade = whenMade
+        super.init()
+    }
+
+    override var logPrefix: String { "Connection" }
+
+    override func connectionMade() {
+        whenMade?(self)
+        whenMade = nil
+    }
+
+    override func dataReceived(_ data: Span<UInt8>) {
+        bytes.append(data)
+        if !isHeld, bytes.count - position > Self.high {
+            isHeld = true
+            transport.pauseProducing()
+        }
+        reader.wake()
+    }
+
+    func readConnectionLost() {
+        hasEnded = true
+        reader.wake()
+    }
+
+    func writeConnectionLost() {}
+
+    override func connectionLost(_ reason: ConnectionLost) {
+        self.reason = reason
+        hasEnded = true
+        reader.wake()
+        room.open()
+        for mourner in mourners { mourner.wake() }
+        mourners = []
+        whenLost?()
+        whenLost = nil
+    }
+
+    // What tasks ask for.
+
+    var isEmpty: Bool { position == bytes.count }
+
+    /// Lends the unread bytes, and forgets those that were read.
+    @inline(__always)
+    func read<Result>(_ body: (_ unread: Span<UInt8>, _ position: inout Int) throws -> Result) rethrows -> Result {
+        // Out of its place meanwhile, so that lending it costs no reference count and more input finds no borrowed memory.
+        var lent: [UInt8] = []
+        swap(&lent, &bytes)
+        var end = position
+        defer {
+            // What arrived meanwhile, if a call has resumed the input, goes behind.
+            if !bytes.isEmpty { lent += bytes }
+            bytes = lent
+            position = end
+            forgetRead()
+        }
+        let span = lent.span
+        return try body(span, &end)
+    }
+
+    /// Takes all of the unread bytes.
+    func takeAll() -> [UInt8] {
+        let taken = position == 0 ? bytes : Array(bytes[position...])
+        bytes = []
+        position = 0
+        goOnIfPossible()
+        return taken
+    }
+
+    /// Puts bytes in front of the unread ones.
+    func putBack(_ front: [UInt8]) {
+        guard !front.isEmpty else { return }
+        bytes = front + bytes[position...]
+        position = 0
+    }
+
+    private func forgetRead() {
+        if position == bytes.count {
+            if bytes.capacity <= Self.keptCapacity { bytes.removeAll(keepingCapacity: true) } else { bytes = [] }
+            position = 0
+        }
+        goOnIfPossible()
+    }
+
+    private func goOnIfPossible() {
+        guard isHeld, bytes.count - position <= Self.low else { return }
+        isHeld = false
+        transport.resumeProducing()
+    }
+
+    /// Waits for more input; false where none will come.
+    ///
+    /// - Throws: how the connection broke; `CancellationError`, which closes the connection; ``ConnectionError/alreadyReading``.
+    nonisolated(nonsending) func waitForInput() async throws -> Bool {
+        if hasEnded {
+            if let reason, !reason.isClean { throw reason }
+            return false
+        }
+        guard !reader.isTaken else { throw ConnectionError.alreadyReading }
+        try await closingWhereCancelled { try await reader.wait(on: handle) }
+        return true
+    }
+
+    /// Waits until the peer has taken so much of the output that more may be written.
+    nonisolated(nonsending) func waitForRoom() async throws {
+        try await closingWhereCancelled { try await room.wait(on: transport, handle) }
+        try checkOpen()
+    }
+
+    /// Waits for the end.
+    nonisolated(nonsending) func waitForEnd() async throws -> ConnectionLost {
+        while true {
+            if let reason { return reason }
+            let mourner = WaitingPlace()
+            mourners.append(mourner)
+            try await mourner.wait(on: handle)
+        }
+    }
+
+    /// Throws where nothing can be written any more.
+    @inline(__always)
+    func checkOpen() throws {
+        if transport.currentState != .connected { throw reason ?? .done }
+    }
+
+    private nonisolated(nonsending) func closingWhereCancelled(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as CancellationError {
+            transport.loseConnection(because: .thrown(error))
+            throw error
+        }
+    }
+}
+
+/// Tells tasks that write when the peer has taken enough of what was written before. It is registered only while one waits.
+private final class RoomProducer: Producer {
+    private var writers: [WaitingPlace] = []
+    private var isPaused = false
+    private weak var transport: Transport?
+
+    /// Waits until there is room; not at all where there is.
+    nonisolated(nonsending) func wait(on transport: Transport, _ handle: ReactorHandle) async throws {
+        if self.transport == nil {
+            self.transport = transport
+            do {
+                try transport.registerProducer(self, streaming: true)
+            } catch {
+                self.transport = nil
+                throw error
+            }
+        }
+        guard isPaused else { return open() }
+        let writer = WaitingPlace()
+        writers.append(writer)
+        try await writer.wait(on: handle)
+    }
+
+    /// Lets everybody write.
+    func open() {
+        isPaused = false
+        transport?.unregisterProducer()
+        transport = nil
+        let waiting = writers
+        writers = []
+        for writer in waiting { writer.wake() }
+    }
+
+    // A connection that closes does not wait for it: who has not written yet has come too late.
+    var hasMore: Bool { false }
+    func pauseProducing() { isPaused = true }
+    func resumeProducing() { open() }
+    func stopProducing() { open() }
+}

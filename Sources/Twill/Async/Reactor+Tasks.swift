@@ -1,0 +1,76 @@
+extension Reactor {
+    /// Starts a task on the reactor's thread; it runs once the loop does.
+    ///
+    /// ```swift
+    /// reactor.task { reactor in
+    ///     let connection = try await reactor.connect("tcp:localhost:8007")
+    ///     try await connection.writeLine("hello")
+    /// }
+    /// ```
+    ///
+    /// What the task calls runs there, too, unless it belongs to an actor. It is no part of anything: keep the result to cancel it or to wait for it.
+    ///
+    /// Twisted: `ensureDeferred`.
+    @discardableResult
+    public func task<Value: Sendable>(
+        _ body: @escaping @Sendable (any Reactor) async throws -> Value
+    ) -> Task<Value, any Error> {
+        let bound = ReactorBound<any Reactor>(self)
+        return Task(executorPreference: handle) { try await body(bound.value) }
+    }
+
+    /// Waits so long, on the reactor's time; on the reactor's thread.
+    ///
+    /// - Throws: `CancellationError`.
+    ///
+    /// Twisted: `deferLater`.
+    public nonisolated(nonsending) func sleep(for duration: Duration) async throws {
+        let place = WaitingPlace()
+        let call = callLater(duration) { place.wake() }
+        defer { call.cancelIfActive() }
+        try await place.wait(on: handle)
+    }
+
+    /// Does something for so long at the most; on the reactor's thread.
+    ///
+    /// ```swift
+    /// let line = try await reactor.withTimeout(.seconds(30)) { try await connection.lines.next() }
+    /// ```
+    ///
+    /// When the time is over the body's task is cancelled, which closes a connection that it waits for, and is waited for.
+    ///
+    /// - Throws: ``TimeoutError`` where the time was over first; what the body throws.
+    ///
+    /// Twisted: `Deferred.addTimeout`.
+    public nonisolated(nonsending) func withTimeout<Value>(
+        _ duration: Duration, _ body: @escaping () async throws -> Value
+    ) async throws -> Value {
+        // The body runs on this reactor's thread, as does whoever waits here for it: nothing leaves the thread.
+        let bound = ReactorBound(body)
+        let task = Task(executorPreference: handle) { ReactorBound(try await bound.value()) }
+        var isOver = false
+        let alarm = callLater(duration) {
+            isOver = true
+            task.cancel()
+        }
+        defer { alarm.cancelIfActive() }
+        do {
+            return try await withTaskCancellationHandler {
+                try await task.value.value
+            } onCancel: {
+                task.cancel()
+            }
+        } catch {
+            if isOver, error is CancellationError { throw TimeoutError(duration: duration) }
+            throw error
+        }
+    }
+}
+
+/// Something took longer than it was given. Twisted: `TimeoutError`.
+public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// How long it was given.
+    public let duration: Duration
+
+    public var description: String { "it took longer than \(duration)" }
+}
