@@ -8,6 +8,7 @@
 // modules say of them.
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <string.h>
@@ -44,6 +45,11 @@ static inline long long twill_clock_nanoseconds(clockid_t clock) {
     struct timespec time = {0};
     clock_gettime(clock, &time);
     return (long long)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+// The number of the thread that calls; a pointer on some systems, and so never 0.
+static inline uintptr_t twill_thread(void) {
+    return (uintptr_t)pthread_self();
 }
 
 // Accepts a connection as a non-blocking socket that is closed on exec.

@@ -40,6 +40,7 @@ extension LibeventReactor {
             StopSignals.subscribe(handle)
         }
         isRunning = true
+        handle.loopBegins()
         leavesLoop = false
         events.fire(.startup) {}
         // What was written here, or between two runs, has no callback that could send it.
@@ -49,6 +50,7 @@ extension LibeventReactor {
 
     private func end() {
         isRunning = false
+        handle.loopEnds()
         isStopRequested = false
         if signalBell != nil {
             StopSignals.unsubscribe(handle)

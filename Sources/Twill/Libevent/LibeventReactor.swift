@@ -224,17 +224,6 @@ public final class LibeventReactor: Reactor {
         events.fire(event) {}
     }
 
-    public func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value> {
-        let deferred = Deferred<Value>()
-        let bound = ReactorBound(deferred)
-        let handle = handle
-        threadPool.run {
-            let result = Result { try work() }
-            handle.callFromThread { _ in try bound.value.fire(result) }
-        }
-        return deferred
-    }
-
     /// Ends every callback: what it wrote is sent, and how long it took is noted.
     @inline(__always)
     func endCallback() {

@@ -27,6 +27,8 @@ public final class ReactorHandle: Sendable {
 
     private let mailbox = Mutex(Mailbox())
     private let wake: @Sendable () -> Void
+    /// The thread that runs the loop; 0 where none does.
+    private let loopThread = Atomic<UInt>(0)
 
     package init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
@@ -49,6 +51,19 @@ public final class ReactorHandle: Sendable {
     /// Stops the reactor, from any thread: see ``Reactor/stop()``.
     public func stop() {
         callFromThread { $0.stop() }
+    }
+
+    /// Whether this is the thread that runs the reactor at present.
+    package var isOnLoopThread: Bool { loopThread.load(ordering: .relaxed) == ThreadIdentity.current }
+
+    /// The reactor begins to run on this thread.
+    package func loopBegins() {
+        loopThread.store(ThreadIdentity.current, ordering: .relaxed)
+    }
+
+    /// The reactor runs on no thread any more.
+    package func loopEnds() {
+        loopThread.store(0, ordering: .relaxed)
     }
 
     /// Takes what other threads handed in so far.
