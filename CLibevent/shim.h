@@ -8,7 +8,6 @@
 // modules say of them.
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,9 +46,11 @@ static inline long long twill_clock_nanoseconds(clockid_t clock) {
     return (long long)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-// The number of the thread that calls; a pointer on some systems, and so never 0.
+// A number of the thread that calls, never 0: the address of something that each thread has one of. Called from one Swift file only, because
+// each has its own copy of this function.
 static inline uintptr_t twill_thread(void) {
-    return (uintptr_t)pthread_self();
+    static _Thread_local char mark;
+    return (uintptr_t)&mark;
 }
 
 // Accepts a connection as a non-blocking socket that is closed on exec.

@@ -47,10 +47,8 @@ public class AnyDeferred {
     }
 
     deinit {
-        guard let list = firstWaiter else { return }
         lastWaiter = nil
-        firstWaiter = nil
-        ReleaseQueue.release(list)
+        if firstWaiter != nil { ReleaseQueue.release(firstWaiter.take()) }
     }
 
     /// Whether the result is there.

@@ -32,11 +32,11 @@ extension Deferred {
     public final func addErrback(
         _ errback: @escaping (any Error) throws -> Deferred<Value>, fileID: StaticString = #fileID, line: UInt32 = #line
     ) -> Deferred<Value> {
-        BothLink<Value, Value>(
+        WaitingBothLink<Value, Value>(
             of: self,
             { result in
-                guard case .failure(let error) = result else { return .now(result) }
-                return .later(try errback(error))
+                guard case .failure(let error) = result else { return Deferred(result) }
+                return try errback(error)
             }, fileID, line)
     }
 
@@ -45,7 +45,7 @@ extension Deferred {
     public final func addBoth<Next>(
         _ callback: @escaping (Result<Value, any Error>) throws -> Next, fileID: StaticString = #fileID, line: UInt32 = #line
     ) -> Deferred<Next> {
-        BothLink(of: self, { .now(.success(try callback($0))) }, fileID, line)
+        BothLink(of: self, callback, fileID, line)
     }
 
     /// Calls the closure with whatever comes and waits for the `Deferred` that it returns.
@@ -53,7 +53,7 @@ extension Deferred {
     public final func addBoth<Next>(
         _ callback: @escaping (Result<Value, any Error>) throws -> Deferred<Next>, fileID: StaticString = #fileID, line: UInt32 = #line
     ) -> Deferred<Next> {
-        BothLink(of: self, { .later(try callback($0)) }, fileID, line)
+        WaitingBothLink(of: self, callback, fileID, line)
     }
 
     /// Calls one closure with the value, or the other with the error. What the first one throws does not reach the second.

@@ -62,7 +62,7 @@ public class Deferred<Value>: AnyDeferred {
     }
 
     deinit {
-        if let canceller { ReleaseQueue.release(call: canceller) }
+        if canceller != nil { ReleaseQueue.release(call: canceller.take()) }
         if !wasObserved, case .failure(let error) = result { UnhandledErrors.log(error, of: self) }
     }
 
@@ -118,7 +118,8 @@ public class Deferred<Value>: AnyDeferred {
     }
 
     override func cancelHere() {
-        if let canceller = canceller.take() {
+        if let canceller {
+            self.canceller = nil
             canceller(self)
             guard !hasFired else { return }
             settle(.failure(DeferredError.cancelled))

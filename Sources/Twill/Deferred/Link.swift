@@ -3,38 +3,34 @@
 /// Its subclasses say what the call is; here is what it waits for, and when. First it waits for the Deferred that it was added to, then for
 /// the one that its call returned, if that is what it did. It holds neither.
 class Link<Input, Output>: Deferred<Output> {
-    /// What a call comes to.
-    enum Outcome {
-        case now(Result<Output, any Error>)
-        case later(Deferred<Output>)
-    }
-
-    /// Makes the call, if it is one for such a result, and lets go of it.
-    func call(with input: Result<Input, any Error>) throws -> Outcome {
+    /// Makes the call, if it is one for such a result, lets go of it, and settles this; or returns what is to be waited for.
+    func call(_ source: Deferred<Input>) throws -> Deferred<Output>? {
         preconditionFailure("a kind of link says what its call is")
     }
 
     final override func receive(from source: AnyDeferred) -> AnyDeferred? {
         if state == .adopting {
-            if let result = (source as? Deferred<Output>)?.result { settle(result) }
+            if let source = source as? Deferred<Output> { take(over: source) }
             return self
         }
-        guard let input = (source as? Deferred<Input>)?.result else { return nil }
-        return proceed(with: input)
+        guard let source = source as? Deferred<Input> else { return nil }
+        return proceed(after: source)
     }
 
     /// Makes the call and takes what comes of it. Returns this one if that is there.
-    private func proceed(with input: Result<Input, any Error>) -> AnyDeferred? {
+    private func proceed(after source: Deferred<Input>) -> AnyDeferred? {
         state = .running
         do {
-            switch try call(with: input) {
-            case .now(let result): settle(result)
-            case .later(let other): return adopt(other)
-            }
+            if let other = try call(source) { return adopt(other) }
         } catch {
             settle(.failure(error))
         }
         return self
+    }
+
+    final func take(over source: Deferred<Output>) {
+        result = source.result
+        state = .fired
     }
 
     private func adopt(_ other: Deferred<Output>) -> AnyDeferred? {
@@ -43,8 +39,8 @@ class Link<Input, Output>: Deferred<Output> {
             return self
         }
         other.wasObserved = true
-        if let result = other.result {
-            settle(result)
+        if other.hasFired {
+            take(over: other)
             return self
         }
         state = .adopting
@@ -54,11 +50,13 @@ class Link<Input, Output>: Deferred<Output> {
 
     /// What it waited for has gone.
     final override func cancelHere() {
-        let cancelled = Result<Never, any Error>.failure(DeferredError.cancelled)
         switch state {
-        case .waiting: proceed(with: cancelled.map { $0 })?.deliver()
+        case .waiting:
+            let source = Deferred<Input>(.failure(DeferredError.cancelled))
+            source.wasObserved = true
+            proceed(after: source)?.deliver()
         case .adopting:
-            settle(cancelled.map { $0 })
+            settle(.failure(DeferredError.cancelled))
             deliver()
         case .open, .running, .fired, .givenUp: return
         }
@@ -75,9 +73,15 @@ final class CallbackLink<Input, Output>: Link<Input, Output> {
         source.add(self)
     }
 
-    override func call(with input: Result<Input, any Error>) throws -> Outcome {
-        guard let callback = callback.take() else { throw DeferredError.alreadyFired }
-        return .now(.success(try callback(input.get())))
+    override func call(_ source: Deferred<Input>) throws -> Deferred<Output>? {
+        let callback = callback
+        self.callback = nil
+        switch source.result {
+        case .success(let value): if let callback { settle(.success(try callback(value))) }
+        case .failure(let error): throw error
+        case nil: return nil
+        }
+        return nil
     }
 }
 
@@ -91,9 +95,14 @@ final class WaitingCallbackLink<Input, Output>: Link<Input, Output> {
         source.add(self)
     }
 
-    override func call(with input: Result<Input, any Error>) throws -> Outcome {
-        guard let callback = callback.take() else { throw DeferredError.alreadyFired }
-        return .later(try callback(input.get()))
+    override func call(_ source: Deferred<Input>) throws -> Deferred<Output>? {
+        let callback = callback
+        self.callback = nil
+        switch source.result {
+        case .success(let value): return try callback?(value)
+        case .failure(let error): throw error
+        case nil: return nil
+        }
     }
 }
 
@@ -107,26 +116,55 @@ final class ErrbackLink<Value>: Link<Value, Value> {
         source.add(self)
     }
 
-    override func call(with input: Result<Value, any Error>) throws -> Outcome {
-        guard let errback = errback.take(), case .failure(let error) = input else { return .now(input) }
-        return .now(.success(try errback(error)))
+    override func call(_ source: Deferred<Value>) throws -> Deferred<Value>? {
+        let errback = errback
+        self.errback = nil
+        if let errback, case .failure(let error) = source.result {
+            settle(.success(try errback(error)))
+        } else {
+            take(over: source)
+        }
+        return nil
     }
 }
 
 /// A call for whatever comes.
 final class BothLink<Input, Output>: Link<Input, Output> {
-    private var callback: ((Result<Input, any Error>) throws -> Outcome)?
+    private var callback: ((Result<Input, any Error>) throws -> Output)?
 
     init(
-        of source: Deferred<Input>, _ callback: @escaping (Result<Input, any Error>) throws -> Outcome, _ fileID: StaticString, _ line: UInt32
+        of source: Deferred<Input>, _ callback: @escaping (Result<Input, any Error>) throws -> Output, _ fileID: StaticString, _ line: UInt32
     ) {
         self.callback = callback
         super.init(linkOf: source, fileID, line)
         source.add(self)
     }
 
-    override func call(with input: Result<Input, any Error>) throws -> Outcome {
-        guard let callback = callback.take() else { throw DeferredError.alreadyFired }
-        return try callback(input)
+    override func call(_ source: Deferred<Input>) throws -> Deferred<Output>? {
+        let callback = callback
+        self.callback = nil
+        if let callback, let result = source.result { settle(.success(try callback(result))) }
+        return nil
+    }
+}
+
+/// A call for whatever comes that returns a Deferred.
+final class WaitingBothLink<Input, Output>: Link<Input, Output> {
+    private var callback: ((Result<Input, any Error>) throws -> Deferred<Output>)?
+
+    init(
+        of source: Deferred<Input>, _ callback: @escaping (Result<Input, any Error>) throws -> Deferred<Output>, _ fileID: StaticString,
+        _ line: UInt32
+    ) {
+        self.callback = callback
+        super.init(linkOf: source, fileID, line)
+        source.add(self)
+    }
+
+    override func call(_ source: Deferred<Input>) throws -> Deferred<Output>? {
+        let callback = callback
+        self.callback = nil
+        guard let callback, let result = source.result else { return nil }
+        return try callback(result)
     }
 }

@@ -18,20 +18,26 @@ final class ReleaseQueue: @unchecked Sendable {
     private init() {}
 
     /// Lets go of a list of Deferreds: at once, or where this happens because of such a call, after that.
-    static func release(_ list: AnyDeferred) {
-        within { $0.lists.append(list) }
+    ///
+    /// Whoever calls this must hold it no longer, or the last reference would be let go outside of the queue: hence the ownership.
+    static func release(_ list: consuming AnyDeferred?) {
+        guard let list = consume list else { return }
+        let (queue, isNew) = open()
+        queue.lists.append(consume list)
+        if isNew { $current.withValue(queue) { queue.empty() } }
     }
 
     /// Lets go of a closure in the same way.
-    static func release(call: Any) {
-        within { $0.calls.append(call) }
+    static func release<Call>(call: consuming Call) {
+        let (queue, isNew) = open()
+        queue.calls.append(consume call)
+        if isNew { $current.withValue(queue) { queue.empty() } }
     }
 
-    private static func within(_ handOver: (ReleaseQueue) -> Void) {
-        if let current, current.thread == ThreadIdentity.current, current.isOpen { return handOver(current) }
-        let queue = ReleaseQueue()
-        handOver(queue)
-        $current.withValue(queue) { queue.empty() }
+    /// The queue that this thread is emptying, or a new one.
+    private static func open() -> (queue: ReleaseQueue, isNew: Bool) {
+        if let current, current.thread == ThreadIdentity.current, current.isOpen { return (current, false) }
+        return (ReleaseQueue(), true)
     }
 
     private func empty() {

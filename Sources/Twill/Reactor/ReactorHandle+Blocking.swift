@@ -40,18 +40,14 @@ extension ReactorHandle {
     private func waitForAnswer<Value: Sendable>(_ call: sending @escaping (any Reactor, Promise<Value>) -> Void) throws -> Value {
         guard !isOnLoopThread else { throw BlockingCallError.onReactorThread }
         let answer = Answer<Value>()
-        hand(call, Promise(answer))
+        hand(in: ReactorBound(Question(call, Promise(answer))))
         return try answer.wait()
     }
 
-    /// Hands in the call; from here on, only that holds the promise.
-    private func hand<Value: Sendable>(_ call: sending @escaping (any Reactor, Promise<Value>) -> Void, _ promise: sending Promise<Value>) {
-        let bound = ReactorBound((call, promise))
-        callFromThread { reactor in
-            let (call, promise) = bound.value
-            promise.wasAsked = true
-            call(reactor, promise)
-        }
+    /// Hands in the question; from here on, nobody else holds its promise.
+    private func hand<Value: Sendable>(in question: consuming ReactorBound<Question<Value>>) {
+        let question = question
+        callFromThread { question.value.ask($0) }
     }
 }
 
@@ -87,6 +83,22 @@ private final class Answer<Value: Sendable>: Sendable {
         isThere.wait()
         guard let answer = result.withLock({ $0 }) else { throw BlockingCallError.neverFired }
         return try answer.get()
+    }
+}
+
+/// What a thread wants to know, on its way to the reactor.
+private final class Question<Value: Sendable> {
+    private let call: (any Reactor, Promise<Value>) -> Void
+    private let promise: Promise<Value>
+
+    init(_ call: @escaping (any Reactor, Promise<Value>) -> Void, _ promise: Promise<Value>) {
+        self.call = call
+        self.promise = promise
+    }
+
+    func ask(_ reactor: any Reactor) {
+        promise.wasAsked = true
+        call(reactor, promise)
     }
 }
 
