@@ -52,6 +52,13 @@ static inline long long twill_clock_nanoseconds(clockid_t clock) {
     return (long long)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+// A number of the thread that calls, never 0: the address of something that each thread has one of. Called from one Swift file only, because
+// each has its own copy of this function.
+static inline uintptr_t twill_thread(void) {
+    static _Thread_local char mark;
+    return (uintptr_t)&mark;
+}
+
 // Accepts a connection as a non-blocking socket that is closed on exec.
 static inline int twill_accept(int listener, struct sockaddr *address, socklen_t *length) {
 #ifdef __linux__

@@ -133,8 +133,6 @@ public final class LibeventReactor: Reactor {
         _ = signal(SIGPIPE, SIG_IGN)
         self.logger = logger
         self.threadPool = threadPool
-        clock = ReactorClock { MonotonicTime.now }
-        timers = TimerQueue(clock: clock)
         base = try EventBase(backend)
         do throws(SystemError) {
             let wakeUp = try WakeUp()
@@ -142,6 +140,8 @@ public final class LibeventReactor: Reactor {
             let handle = ReactorHandle { wakeUp.ring() }
             self.handle = handle
             jobs = handle.jobs
+            clock = ReactorClock(of: handle) { MonotonicTime.now }
+            timers = TimerQueue(clock: clock)
         } catch {
             throw ReactorError.noEventBase(error)
         }
@@ -228,17 +228,6 @@ public final class LibeventReactor: Reactor {
 
     public func fireSystemEvent(_ event: SystemEvent) {
         events.fire(event) {}
-    }
-
-    public func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value> {
-        let deferred = Deferred<Value>()
-        let bound = ReactorBound(deferred)
-        let handle = handle
-        threadPool.run {
-            let result = Result { try work() }
-            handle.callFromThread { _ in try bound.value.fire(result) }
-        }
-        return deferred
     }
 
     /// Ends every callback: what it made ready is run, what it wrote is sent, and how long it took is noted.

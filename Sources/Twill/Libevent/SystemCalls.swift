@@ -125,13 +125,3 @@ func systemCanEnter(_ folder: String) -> Bool {
     // Two calls that read a text, and fill a structure of this frame's own.
     return unsafe stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && access(folder, X_OK) == 0
 }
-
-/// The number of this thread, which no other living one has.
-@inline(__always)
-func systemThread() -> UInt {
-    #if canImport(Glibc)
-    UInt(pthread_self())
-    #else
-    UInt(bitPattern: pthread_self())
-    #endif
-}

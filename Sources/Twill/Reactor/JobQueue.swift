@@ -22,11 +22,11 @@ package final class JobQueue: @unchecked Sendable {
 
     /// Whether the caller is on the thread that runs the loop.
     @inline(__always)
-    package var isOnThread: Bool { thread.load(ordering: .relaxed) == systemThread() }
+    package var isOnThread: Bool { thread.load(ordering: .relaxed) == ThreadIdentity.current }
 
     /// Begins to belong to this thread.
     package func enter() {
-        thread.store(systemThread(), ordering: .relaxed)
+        thread.store(ThreadIdentity.current, ordering: .relaxed)
     }
 
     /// Belongs to no thread any more.

@@ -1,13 +1,13 @@
 #if DEBUG
 import Synchronization
 
-/// How many protocols, transports, ports and delayed calls are alive, for tests that look for leaks. Debug builds alone count.
+/// How many protocols, transports, ports, delayed calls and Deferreds are alive, for tests that look for leaks. Debug builds alone count.
 ///
 /// What a task makes is counted where that task says, so that tests which run side by side don't see each other's objects.
 package final class LiveObjects: Sendable {
     /// What is counted.
     package enum Kind: String, Sendable {
-        case protocols, transports, ports, delayedCalls
+        case protocols, transports, ports, delayedCalls, deferreds
     }
 
     /// Where objects that are made now are counted.

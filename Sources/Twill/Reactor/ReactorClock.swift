@@ -6,7 +6,10 @@
 ///
 /// The wall clock does not move it: setting the machine's time changes no deadline. Its zero has no meaning; only differences do.
 /// Safe to read from any thread.
-public struct ReactorClock: Sendable {
+///
+/// It is a Swift `Clock`: `try await reactor.clock.sleep(for: .seconds(1))` waits on the reactor's timers, from any task. A task of the reactor's own
+/// waits by ``Reactor/sleep(for:)``, which costs less.
+public struct ReactorClock: Clock {
     /// A moment of a reactor's time.
     public struct Instant: InstantProtocol, Hashable, Sendable {
         /// Nanoseconds since the clock's zero.
@@ -34,9 +37,12 @@ public struct ReactorClock: Sendable {
     }
 
     private let read: @Sendable () -> Instant
+    private let handle: ReactorHandle
 
-    package init(_ read: @escaping @Sendable () -> Instant) {
+    /// Makes the clock of the reactor behind a handle.
+    package init(of handle: ReactorHandle, _ read: @escaping @Sendable () -> Instant) {
         self.read = read
+        self.handle = handle
     }
 
     /// This moment.
@@ -44,6 +50,36 @@ public struct ReactorClock: Sendable {
 
     /// The smallest step that it is good for.
     public var minimumResolution: Duration { .nanoseconds(1) }
+
+    /// Waits until a moment of the reactor's time; not at all for one that has passed. The tolerance is not used.
+    ///
+    /// - Throws: `CancellationError`.
+    public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
+        let task = Task(executorPreference: handle) { [self] in try await wait(until: deadline) }
+        try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
+    /// The same on the reactor's thread.
+    private nonisolated(nonsending) func wait(until deadline: Instant) async throws {
+        let sleeper = Sleeper()
+        let bound = ReactorBound(sleeper)
+        handle.callFromThread { reactor in
+            let now = reactor.now
+            guard deadline > now else { return bound.value.place.wake() }
+            bound.value.alarm = reactor.callLater(now.duration(to: deadline)) { bound.value.place.wake() }
+        }
+        defer { sleeper.alarm?.cancelIfActive() }
+        try await sleeper.place.wait(on: handle)
+    }
+
+    private final class Sleeper {
+        let place = WaitingPlace()
+        var alarm: DelayedCall?
+    }
 }
 
 extension Duration {

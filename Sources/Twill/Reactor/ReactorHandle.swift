@@ -58,6 +58,9 @@ public final class ReactorHandle: Sendable {
         callFromThread { $0.stop() }
     }
 
+    /// Whether this is the thread that runs the reactor at present.
+    package var isOnLoopThread: Bool { jobs.isOnThread }
+
     /// Takes what other threads handed in so far.
     package func takeCalls() -> [ReactorBound<Call>] {
         mailbox.withLock { mailbox in

@@ -54,6 +54,12 @@ final class VirtualReactor: Reactor {
         } while now < end || timers.nextTime <= end
     }
 
+    /// Moves the time on at once, as if the reactor had been busy meanwhile, and makes the calls that are late.
+    func jump(by duration: Duration) throws {
+        manual.advance(by: duration)
+        for call in timers.takeDue() { try call.fire() }
+    }
+
     private func unavailable() -> Never { fatalError("a virtual reactor has timers and nothing else") }
 
     func run(installSignalHandlers: Bool) { unavailable() }
