@@ -12,6 +12,7 @@
 public struct ConnectionFrames<Framing: Framer, Element>: AsyncSequence {
     public typealias Failure = any Error
 
+    let connection: Connection
     let reader: FrameReader<Framing>
     let make: (Span<UInt8>) throws -> Element
 
@@ -19,7 +20,7 @@ public struct ConnectionFrames<Framing: Framer, Element>: AsyncSequence {
         let frames: ConnectionFrames
 
         public mutating func next(isolation: isolated (any Actor)?) async throws -> Element? {
-            try await frames.reader.next(frames.make)
+            try await frames.next()
         }
 
         public mutating func next() async throws -> Element? {
@@ -31,12 +32,12 @@ public struct ConnectionFrames<Framing: Framer, Element>: AsyncSequence {
 
     /// The next frame; nil at the end of the input.
     public nonisolated(nonsending) func next() async throws -> Element? {
-        try await reader.next(make)
+        try await reader.next(on: connection, make)
     }
 
     /// Sends a frame of this kind.
     public nonisolated(nonsending) func write(_ frame: [UInt8]) async throws {
-        try await reader.connection.writeFrame(frame, as: reader.framer)
+        try await connection.writeFrame(frame, as: reader.framer)
     }
 }
 
@@ -69,7 +70,7 @@ extension Connection {
     /// Lines as text; see ``lines``.
     public func lines(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384) -> ConnectionFrames<LineFramer, String> {
         let framer = LineFramer(delimiter: delimiter, lengthMax: lengthMax)
-        return ConnectionFrames(reader: FrameReader(self, framer)) { try String(validating: $0) }
+        return ConnectionFrames(connection: self, reader: FrameReader(framer)) { try String(validating: $0) }
     }
 
     /// Lines as bytes, without what ends them.
@@ -82,7 +83,7 @@ extension Connection {
 
     /// The frames that a framer finds. Lines that it skips are passed over.
     public func frames<Framing: Framer>(of framer: Framing) -> ConnectionFrames<Framing, [UInt8]> {
-        ConnectionFrames(reader: FrameReader(self, framer)) { Array(copying: $0) }
+        ConnectionFrames(connection: self, reader: FrameReader(framer)) { Array(copying: $0) }
     }
 
     /// Calls the closure with every line to the end of the input, lent for the length of the call: what costs least.
@@ -98,7 +99,7 @@ extension Connection {
 
     /// Calls the closure with every frame to the end of the input, as ``forEachLine(delimiter:lengthMax:_:)`` does.
     public nonisolated(nonsending) func forEachFrame(of framer: some Framer, _ body: (Span<UInt8>) throws -> Void) async throws {
-        try await FrameReader(self, framer).forEach(body)
+        try await FrameReader(framer).forEach(on: self, body)
     }
 
     /// Calls the closure with every piece of the input, as it arrives, as ``forEachLine(delimiter:lengthMax:_:)`` does.
@@ -126,11 +127,9 @@ protocol FramingInUse: AnyObject {
 
 /// Takes frames out of a connection's bytes, as they are asked for.
 final class FrameReader<Framing: Framer>: FramingInUse {
-    let connection: Connection
     private(set) var framer: Framing
 
-    init(_ connection: Connection, _ framer: Framing) {
-        self.connection = connection
+    init(_ framer: Framing) {
         self.framer = framer
     }
 
@@ -138,17 +137,19 @@ final class FrameReader<Framing: Framer>: FramingInUse {
 
     func takeUnfinishedBytes() -> [UInt8] { framer.takeUnfinishedBytes() }
 
-    nonisolated(nonsending) func next<Element>(_ make: (Span<UInt8>) throws -> Element) async throws -> Element? {
+    nonisolated(nonsending) func next<Element>(
+        on connection: Connection, _ make: (Span<UInt8>) throws -> Element
+    ) async throws -> Element? {
         connection.use(self)
         while true {
-            if let frame = try takeFrame(make) { return frame }
+            if let frame = try takeFrame(from: connection.intake, make) { return frame }
             guard try await connection.intake.waitForInput() else { return nil }
         }
     }
 
-    private func takeFrame<Element>(_ make: (Span<UInt8>) throws -> Element) throws -> Element? {
-        guard !connection.intake.isEmpty else { return nil }
-        return try connection.intake.read { unread, position in
+    private func takeFrame<Element>(from intake: ConnectionIntake, _ make: (Span<UInt8>) throws -> Element) throws -> Element? {
+        guard !intake.isEmpty else { return nil }
+        return try intake.read { unread, position in
             while true {
                 switch framer.next(in: unread, at: &position) {
                 case .frame(let range): return try make(unread.extracting(range))
@@ -163,10 +164,10 @@ final class FrameReader<Framing: Framer>: FramingInUse {
         }
     }
 
-    nonisolated(nonsending) func forEach(_ body: (Span<UInt8>) throws -> Void) async throws {
+    nonisolated(nonsending) func forEach(on connection: Connection, _ body: (Span<UInt8>) throws -> Void) async throws {
         connection.use(self)
         while true {
-            try takeAll(body)
+            try takeAll(from: connection, body)
             if connection.isFull {
                 try await connection.intake.waitForRoom()
             } else if try await !connection.intake.waitForInput() {
@@ -176,7 +177,7 @@ final class FrameReader<Framing: Framer>: FramingInUse {
     }
 
     /// Calls with each frame that has arrived, unless too much waits to be sent.
-    private func takeAll(_ body: (Span<UInt8>) throws -> Void) throws {
+    private func takeAll(from connection: Connection, _ body: (Span<UInt8>) throws -> Void) throws {
         guard !connection.intake.isEmpty else { return }
         try connection.intake.read { unread, position in
             while true {

@@ -32,7 +32,8 @@ public final class ConnectionServer {
 
 /// The tasks that serve the connections of one port.
 final class ServedTasks {
-    private let reactor: any Reactor
+    // It has the port, whose factory has these.
+    private unowned let reactor: any Reactor
     private let handler: @Sendable (Connection) async throws -> Void
     private var served: [ObjectIdentifier: (task: Task<Void, Never>, intake: ConnectionIntake)] = [:]
     private var whenAllEnded: [() -> Void] = []

@@ -8,15 +8,19 @@ extension Reactor {
     /// }
     /// ```
     ///
-    /// What the task calls runs there, too, unless it belongs to an actor. It is no part of anything: keep the result to cancel it or to wait for it.
+    /// Where the reactor goes before the task has begun, it fails with ``ReactorError/gone``. What the task calls runs there, too, unless it belongs to an actor. It is no part of anything: keep the result to cancel it or to wait for it.
     ///
     /// Twisted: `ensureDeferred`.
     @discardableResult
     public func task<Value: Sendable>(
         _ body: @escaping @Sendable (any Reactor) async throws -> Value
     ) -> Task<Value, any Error> {
-        let bound = ReactorBound<any Reactor>(self)
-        return Task(executorPreference: handle) { try await body(bound.value) }
+        // A task that never runs must not keep the reactor that it waits for.
+        let bound = ReactorBound(WeakReactor(self))
+        return Task(executorPreference: handle) {
+            guard let reactor = bound.value.reactor else { throw ReactorError.gone }
+            return try await body(reactor)
+        }
     }
 
     /// Waits so long, on the reactor's time; on the reactor's thread.
@@ -64,6 +68,14 @@ extension Reactor {
             if isOver, error is CancellationError { throw TimeoutError(duration: duration) }
             throw error
         }
+    }
+}
+
+private final class WeakReactor {
+    weak let reactor: (any Reactor)?
+
+    init(_ reactor: any Reactor) {
+        self.reactor = reactor
     }
 }
 

@@ -110,7 +110,6 @@ extension LibeventReactor {
             guarded("a call from a thread") { try call.value(self) }
             endCallback()
         }
-        handle.takeJobs()
         if jobs.hasMore { endCallback() }
         if signalBell != nil { StopSignals.dispatch() }
     }

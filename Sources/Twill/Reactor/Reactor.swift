@@ -404,6 +404,8 @@ public enum ReactorError: Error, CustomStringConvertible, Sendable {
     case noEventBase(SystemError)
     /// The system refused to wait for events.
     case loopFailed(SystemError)
+    /// The reactor went before it had run what was to run on it.
+    case gone
     /// The reactor is one that has no such thing.
     case unsupported(String)
 
@@ -412,6 +414,7 @@ public enum ReactorError: Error, CustomStringConvertible, Sendable {
         case .alreadyRunning: "the reactor is running already: run it once, or make another reactor for another thread"
         case .noEventBase(let error): "no event loop could be made: \(error)"
         case .loopFailed(let error): "the event loop failed: \(error)"
+        case .gone: "the reactor is gone: keep it, and run it, for as long as it has something to do"
         case .unsupported(let thing): "this reactor has no \(thing): use a LibeventReactor"
         }
     }

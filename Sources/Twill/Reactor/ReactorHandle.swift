@@ -61,13 +61,15 @@ public final class ReactorHandle: Sendable {
     /// Whether this is the thread that runs the reactor at present.
     package var isOnLoopThread: Bool { jobs.isOnThread }
 
-    /// Takes what other threads handed in so far.
+    /// Takes what other threads handed in so far; the pieces of tasks are then to be run by ``JobQueue/run(on:)``.
     package func takeCalls() -> [ReactorBound<Call>] {
-        mailbox.withLock { mailbox in
-            let calls = mailbox.calls
-            mailbox.calls = []
-            return calls
+        // Both at once: whoever finds the box empty rings, and nobody else does.
+        let (calls, pieces) = mailbox.withLock { mailbox in
+            defer { (mailbox.calls, mailbox.jobs) = ([], []) }
+            return (mailbox.calls, mailbox.jobs)
         }
+        for job in pieces { jobs.append(job) }
+        return calls
     }
 
     /// Adds a piece of a task from another thread.
@@ -77,15 +79,6 @@ public final class ReactorHandle: Sendable {
             return (mailbox.isEmpty, mailbox.isClosed)
         }
         if isClosed { drain() } else if needsWaking { wake() }
-    }
-
-    /// Takes the pieces of tasks that other threads handed in so far, to be run by ``JobQueue/run(on:)``.
-    package func takeJobs() {
-        let taken = mailbox.withLock { mailbox in
-            defer { mailbox.jobs = [] }
-            return mailbox.jobs
-        }
-        for job in taken { jobs.append(job) }
     }
 
     /// Drops all calls from now on; the reactor is going away. Tasks go on to their end.

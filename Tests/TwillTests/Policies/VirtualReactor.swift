@@ -17,7 +17,7 @@ final class VirtualReactor: Reactor {
     private var connections: [VirtualTransport] = []
 
     init() {
-        clock = manual.clock
+        clock = manual.clock(of: handle)
         timers = TimerQueue(clock: clock)
         logger = log.logger
     }
