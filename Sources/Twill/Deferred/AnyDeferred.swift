@@ -78,7 +78,7 @@ public class AnyDeferred {
         if !target.hasFired { target.cancelHere() }
     }
 
-    /// What all of this waits for in the end.
+    /// What all of this waits for in the end; where that is a ring, one of those in it.
     private final var origin: AnyDeferred {
         var target = self
         // Where the walk was after 1, 2, 4 … steps: it comes by there again if it walks in a ring.
@@ -94,8 +94,6 @@ public class AnyDeferred {
                 nextMark *= 2
             }
         }
-        // A ring was closed by a link that waits for what its call returned: there it can be opened.
-        while target.state != .adopting, let source = target.source { target = source }
         return target
     }
 

@@ -92,6 +92,16 @@ struct CooperatorTests {
         #expect(outcome(of: task)() == "\(CooperativeTask.Failure.stopped)")
     }
 
+    @Test func thatATaskWasStoppedIsNotLogged() {
+        let log = RecordedLog()
+        UnhandledErrors.$logger.withValue(log.logger) {
+            let reactor = VirtualReactor()
+            Cooperator(on: reactor).cooperate { .goOn }.stop()
+            reactor.end()
+        }
+        #expect(log.entries.isEmpty)
+    }
+
     @Test func aDeferredIsWaitedForWhileOthersGoOn() throws {
         let reactor = VirtualReactor()
         let log = Log()

@@ -147,6 +147,17 @@ struct DeferredTests {
         #expect(seen == ["outer", "next", "inner"])
     }
 
+    @Test func aCallAddedFromInsideTheOnlyCallIsMadeAfterIt() throws {
+        let deferred = Deferred<Int>()
+        var seen: [String] = []
+        deferred.addCallback { _ in
+            deferred.addCallback { _ in seen.append("inner") }
+            seen.append("outer")
+        }
+        try deferred.succeed(1)
+        #expect(seen == ["outer", "inner"])
+    }
+
     @Test func whatACallMakesReadyGoesBeforeTheNextCall() throws {
         let deferred = Deferred<Int>()
         var seen: [String] = []

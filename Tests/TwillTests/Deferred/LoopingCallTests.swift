@@ -114,6 +114,23 @@ struct LoopingCallTests {
         loop = nil
     }
 
+    @Test func itCannotBeginAgainFromInsideItsOwnCall() throws {
+        let scene = Scene()
+        var loop: LoopingCall?
+        var ending: Deferred<Void>?
+        loop = LoopingCall(on: scene.reactor) {
+            ending?.cancel()
+            #expect(throws: LoopingCall.Failure.alreadyRunning) { try loop?.start(.seconds(1)) }
+            scene.note()
+        }
+        ending = try loop?.start(.seconds(1), now: false)
+        ending?.addErrback { _ in }
+        try scene.reactor.advance(by: .seconds(1))
+        #expect(scene.events == ["run at 1.0"])
+        #expect(scene.reactor.delayedCalls.isEmpty)
+        loop = nil
+    }
+
     @Test func anErrorEndsItAndIsItsResult() throws {
         let scene = Scene()
         let thrown = LoopingCall(on: scene.reactor) { () throws -> Void in throw Refusal() }
