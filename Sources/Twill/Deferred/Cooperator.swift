@@ -77,8 +77,8 @@ public final class Cooperator {
 
     /// Gives a task its turn, if it may make a step.
     func lineUp(_ task: CooperativeTask) {
-        guard task.isReady, !task.isInLine else { return }
-        task.isInLine = true
+        guard task.isReady, task.cooperator != nil else { return }
+        task.cooperator = nil
         line.append(task)
         awaitNextTurn()
     }
@@ -97,7 +97,8 @@ public final class Cooperator {
         guard let reactor else { return }
         let end = reactor.now.advanced(by: slice)
         while let task = line.popFirst() {
-            task.isInLine = false
+            task.cooperator = self
+            if task.isDone { forget(task) }
             task.makeStep()
             lineUp(task)
             if reactor.now >= end { break }

@@ -181,6 +181,16 @@ struct CooperatorTests {
         #expect(log.lines == ["a1", "a2"])
     }
 
+    @Test func workThatIsLeftUndoneGoesWithTheReactor() throws {
+        let reactor = VirtualReactor()
+        let cooperator = Cooperator(on: reactor)
+        for _ in 0..<3 { cooperator.cooperate { .goOn } }
+        let paused = cooperator.cooperate { .goOn }
+        paused.pause()
+        // .nothingLivesOn looks for the tasks' Deferreds.
+        reactor.end()
+    }
+
     @Test func manyTasksTakeTimeInProportionToTheirNumber() throws {
         let reactor = VirtualReactor()
         let cooperator = Cooperator(on: reactor)
