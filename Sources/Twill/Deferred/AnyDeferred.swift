@@ -68,24 +68,26 @@ public class AnyDeferred {
     /// - Everybody who waits for it hears of it: a Deferred with several links has one result. Who wants to give up alone chains a
     ///   Deferred of his own to it, by ``Deferred/chainDeferred(_:)``.
     /// - A link whose source was dropped gets ``DeferredError/cancelled`` as if that had come from the source.
+    /// - Deferreds that wait for each other in a ring would never fire; one of them fails with ``DeferredError/cancelled``.
     /// - Once it has fired, and while a callback of the chain runs, nothing happens.
     ///
     /// Twisted: `cancel`.
     public final func cancel() {
-        guard let target = origin, !target.hasFired else { return }
-        target.cancelHere()
+        guard !hasFired else { return }
+        let target = origin
+        if !target.hasFired { target.cancelHere() }
     }
 
-    /// What all of this waits for in the end; nil where it is a ring, which waits for itself.
-    private final var origin: AnyDeferred? {
+    /// What all of this waits for in the end; where that is a ring, one of those in it.
+    private final var origin: AnyDeferred {
         var target = self
         // Where the walk was after 1, 2, 4 … steps: it comes by there again if it walks in a ring.
         var mark = self
         var steps = 0
         var nextMark = 1
         while let source = target.source {
-            guard source !== mark else { return nil }
             target = source
+            guard source !== mark else { break }
             steps += 1
             if steps == nextMark {
                 mark = target

@@ -27,14 +27,13 @@ public final class CooperativeTask {
         }
     }
 
-    private let cooperator: Cooperator
+    /// Who gives it its turns; nil while it stands in that one's line, which holds it: both would hold each other.
+    var cooperator: Cooperator?
     private var step: (() throws -> CooperativeStep)?
     private let outcome = Deferred<Void>()
     private var pauses = 0
     /// What it waits for.
     private var awaited: Deferred<Void>?
-    /// Whether it stands in its cooperator's line.
-    var isInLine = false
 
     init(_ cooperator: Cooperator, _ step: @escaping () throws -> CooperativeStep) {
         self.cooperator = cooperator
@@ -42,7 +41,7 @@ public final class CooperativeTask {
     }
 
     deinit {
-        cooperator.forget(self)
+        cooperator?.forget(self)
     }
 
     /// Whether it has come to its end, of whatever kind.
@@ -72,7 +71,7 @@ public final class CooperativeTask {
     public func resume() throws {
         guard pauses > 0 else { throw Failure.notPaused }
         pauses -= 1
-        cooperator.lineUp(self)
+        cooperator?.lineUp(self)
     }
 
     /// Makes no more steps; it ends with ``Failure/stopped``, and what it waits for is cancelled. Nothing happens where it has ended. Twisted: `stop`.
@@ -104,7 +103,7 @@ public final class CooperativeTask {
         deferred.addBoth { result in
             self.awaited = nil
             switch result {
-            case .success: self.cooperator.lineUp(self)
+            case .success: self.cooperator?.lineUp(self)
             case .failure: self.end(result)
             }
         }
@@ -115,7 +114,7 @@ public final class CooperativeTask {
     private func end(_ result: Result<Void, any Error>) {
         guard step.take() != nil else { return }
         awaited = nil
-        cooperator.forget(self)
+        cooperator?.forget(self)
         try? outcome.fire(result)
     }
 }

@@ -9,7 +9,7 @@
 /// # Contract
 /// - On each turn of the reactor, it goes round and has every task make one step, until a slice of time has gone: 10 ms unless told otherwise. The
 ///   next turn goes on where it stopped. So connections are served between two slices.
-/// - No step is made from inside ``cooperate(_:)-(()->CooperativeStep)``; the first one is on the next turn.
+/// - No step is made from inside `cooperate`; the first one is on the next turn.
 /// - The slice is of the reactor's time. Where that stands still, as in a test, one slice lasts until nothing is left to do.
 /// - While there is work, the reactor holds it. When the reactor goes, the work stays undone.
 ///
@@ -77,8 +77,8 @@ public final class Cooperator {
 
     /// Gives a task its turn, if it may make a step.
     func lineUp(_ task: CooperativeTask) {
-        guard task.isReady, !task.isInLine else { return }
-        task.isInLine = true
+        guard task.isReady, task.cooperator != nil else { return }
+        task.cooperator = nil
         line.append(task)
         awaitNextTurn()
     }
@@ -97,7 +97,8 @@ public final class Cooperator {
         guard let reactor else { return }
         let end = reactor.now.advanced(by: slice)
         while let task = line.popFirst() {
-            task.isInLine = false
+            task.cooperator = self
+            if task.isDone { forget(task) }
             task.makeStep()
             lineUp(task)
             if reactor.now >= end { break }

@@ -35,6 +35,7 @@ public struct FailureGroup: Error, CustomStringConvertible {
     public let errors: [any Error]
 
     public var description: String {
-        errors.isEmpty ? "there were no Deferreds to wait for" : "all \(errors.count) failed: \(errors.map { "\($0)" }.joined(separator: "; "))"
+        errors.isEmpty
+            ? "there were no Deferreds to wait for" : "all \(errors.count) failed: \(errors.map { "\($0)" }.joined(separator: "; "))"
     }
 }

@@ -13,7 +13,8 @@ class Link<Input, Output>: Deferred<Output> {
             if let source = source as? Deferred<Output> { take(over: source) }
             return self
         }
-        guard let source = source as? Deferred<Input> else { return nil }
+        // It may have been cancelled while it waited for itself.
+        guard state == .waiting, let source = source as? Deferred<Input> else { return nil }
         return proceed(after: source)
     }
 
@@ -133,7 +134,8 @@ final class BothLink<Input, Output>: Link<Input, Output> {
     private var callback: ((Result<Input, any Error>) throws -> Output)?
 
     init(
-        of source: Deferred<Input>, _ callback: @escaping (Result<Input, any Error>) throws -> Output, _ fileID: StaticString, _ line: UInt32
+        of source: Deferred<Input>, _ callback: @escaping (Result<Input, any Error>) throws -> Output, _ fileID: StaticString,
+        _ line: UInt32
     ) {
         self.callback = callback
         super.init(linkOf: source, fileID, line)

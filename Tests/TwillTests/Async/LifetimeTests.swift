@@ -48,8 +48,16 @@ struct LifetimeTests {
                 }
                 connection.abort()
             }
-            reactor.when { isFull.load(ordering: .relaxed) } then: { task.cancel() }
-            reactor.when { outcome.withLock { $0 != nil } } then: { [unowned reactor] in reactor.stop() }
+            reactor.when {
+                isFull.load(ordering: .relaxed)
+            } then: {
+                task.cancel()
+            }
+            reactor.when {
+                outcome.withLock { $0 != nil }
+            } then: { [unowned reactor] in
+                reactor.stop()
+            }
             reactor.inBackground {
                 let peer = try listener.accept()
                 _ = try? peer.receiveToEnd()
@@ -124,7 +132,11 @@ struct LifetimeTests {
                 ended.store(true, ordering: .relaxed)
             }.port.number
             reactor.inBackground { peer.withLock { $0 = try? RawSocket(connectedTo: port) } }
-            reactor.when { began.load(ordering: .relaxed) } then: { [unowned reactor] in reactor.stop() }
+            reactor.when {
+                began.load(ordering: .relaxed)
+            } then: { [unowned reactor] in
+                reactor.stop()
+            }
             try reactor.runToStop()
         }
         // The connection was aborted at the deadline, and so the handler came to its end all the same, at the latest with the reactor.
@@ -174,7 +186,9 @@ struct LifetimeTests {
             }
             let port = server.port.number
             let bound = ReactorBound(server)
-            reactor.when { server.connectionCount == 2 } then: {
+            reactor.when {
+                server.connectionCount == 2
+            } then: {
                 reactor.task { reactor in
                     await bound.value.shutDown()
                     reasons.withLock { $0.append("\(bound.value.connectionCount) left") }

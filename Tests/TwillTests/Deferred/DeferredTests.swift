@@ -144,7 +144,121 @@ struct DeferredTests {
         }
         deferred.addCallback { _ in seen.append("next") }
         try deferred.succeed(1)
-        #expect(seen.sorted() == ["inner", "next", "outer"])
-        #expect(seen.first == "outer")
+        #expect(seen == ["outer", "next", "inner"])
+    }
+
+    @Test func aCallAddedFromInsideTheOnlyCallIsMadeAfterIt() throws {
+        let deferred = Deferred<Int>()
+        var seen: [String] = []
+        deferred.addCallback { _ in
+            deferred.addCallback { _ in seen.append("inner") }
+            seen.append("outer")
+        }
+        try deferred.succeed(1)
+        #expect(seen == ["outer", "inner"])
+    }
+
+    @Test func whatACallMakesReadyGoesBeforeTheNextCall() throws {
+        let deferred = Deferred<Int>()
+        var seen: [String] = []
+        deferred.addCallback { _ in seen.append("first") }.addCallback { seen.append("after the first") }
+        deferred.addCallback { _ in seen.append("second") }
+        try deferred.succeed(1)
+        #expect(seen == ["first", "after the first", "second"])
+    }
+
+    @Test func errbacksMayReturnDeferreds() throws {
+        let cure = Deferred<Int>()
+        var seen: [Int] = []
+        Deferred<Int>.fail(Refusal()).addErrback { _ in cure }.addCallback { seen.append($0) }
+        Deferred<Int>.succeed(1).addErrback { _ in cure }.addCallback { seen.append($0) }
+        #expect(seen == [1])
+        try cure.succeed(2)
+        #expect(seen == [1, 2])
+    }
+
+    @Test func bothAndCallbacksMayReturnDeferreds() throws {
+        var seen: [String] = []
+        for start in [Deferred<Int>.succeed(1), .fail(Refusal(number: 2))] {
+            start.wasObserved = true
+            let later = Deferred<String>()
+            start.addBoth { (_: Result<Int, any Error>) in later }.addCallback { seen.append("both \($0)") }
+            start.addCallbacks({ _ in later }, { _ in later }).addCallback { seen.append("callbacks \($0)") }
+            #expect(seen.isEmpty)
+            try later.succeed("later")
+            #expect(seen == ["both later", "callbacks later"])
+            seen = []
+        }
+    }
+
+    @Test func whatTheCallbackOfCallbacksThrowsPassesItsErrbackBy() {
+        var seen: [String] = []
+        Deferred<Int>.succeed(1).addCallbacks(
+            { _ -> Int in throw Refusal(number: 3) },
+            { _ in
+                seen.append("own errback")
+                return 0
+            }
+        )
+        .addErrback { error in
+            seen.append("\((error as? Refusal)?.number ?? 0)")
+            return 0
+        }
+        #expect(seen == ["3"])
+    }
+
+    @Test func aLinkFiresByItself() throws {
+        let source = Deferred<Int>()
+        let link = source.addCallback { $0 }
+        #expect(throws: DeferredError.firesByItself) { try link.succeed(1) }
+        try source.succeed(2)
+        #expect(throws: DeferredError.alreadyFired) { try link.succeed(1) }
+    }
+
+    @Test func aCallbackThatReturnsItsOwnLinkFailsIt() throws {
+        let source = Deferred<Int>()
+        var link: Deferred<Int>?
+        var caught: DeferredError?
+        link = source.addCallback { _ in try #require(link) }
+        link?.addErrback {
+            caught = $0 as? DeferredError
+            return 0
+        }
+        try source.succeed(1)
+        #expect(caught == .waitsForItself)
+    }
+
+    @Test func maybeDeferredTakesWhateverACallComesTo() {
+        var seen: [String] = []
+        maybeDeferred { 1 }.addCallback { seen.append("\($0)") }
+        maybeDeferred { Deferred.succeed("deferred") }.addCallback { seen.append($0) }
+        maybeDeferred { () throws -> Int in throw Refusal() }.addErrback { _ in
+            seen.append("thrown")
+            return 0
+        }
+        maybeDeferred { () throws -> Deferred<Int> in throw Refusal() }.addErrback { _ in
+            seen.append("thrown, too")
+            return 0
+        }
+        #expect(seen == ["1", "deferred", "thrown", "thrown, too"])
+    }
+
+    @Test func aChainedOneFiresToo() throws {
+        let source = Deferred<Int>()
+        let mine = Deferred<Int>()
+        let yours = Deferred<Int>()
+        source.chainDeferred(mine)
+        source.chainDeferred(yours)
+        var seen: [String] = []
+        mine.addErrback { error in
+            #expect(error as? DeferredError == .cancelled)
+            seen.append("mine was given up")
+            return 0
+        }
+        yours.addCallback { seen.append("yours \($0)") }
+        mine.cancel()
+        #expect(!source.hasFired)
+        try source.succeed(5)
+        #expect(seen == ["mine was given up", "yours 5"])
     }
 }

@@ -54,6 +54,9 @@ final class VirtualReactor: Reactor {
         } while now < end || timers.nextTime <= end
     }
 
+    /// Lets time go by inside a call.
+    func pass(_ duration: Duration) { manual.advance(by: duration) }
+
     /// Moves the time on at once, as if the reactor had been busy meanwhile, and makes the calls that are late.
     func jump(by duration: Duration) throws {
         manual.advance(by: duration)
