@@ -203,7 +203,7 @@ struct EndpointTests {
         try withReactor { reactor in
             heard.whenMade = { $0.transport.write("hello") }
             heard.whenLost = { _, _ in reactor.stop() }
-            try reactor.adoptStreamConnection(near.descriptor, factory: OneConnectionFactory(heard))
+            try reactor.adoptStreamConnection(near.giveAway(), factory: OneConnectionFactory(heard))
             reactor.inBackground {
                 try #require(far.receiveText(5) == "hello")
                 try far.send("bye")

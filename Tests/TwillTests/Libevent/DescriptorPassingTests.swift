@@ -78,7 +78,7 @@ struct DescriptorPassingTests {
         try configure(near)
         defer { far.close() }
         try withReactor { reactor in
-            try reactor.adoptStreamConnection(near.descriptor, factory: wrap(OneConnectionFactory(recorder)))
+            try reactor.adoptStreamConnection(near.giveAway(), factory: wrap(OneConnectionFactory(recorder)))
             reactor.callWhenRunning { try body(reactor, far) }
         }
     }
@@ -151,8 +151,8 @@ struct DescriptorPassingTests {
                 Pipe.write("hello", to: (taker as? Taker)?.taken[0] ?? -1)
                 reactor.stop()
             }
-            try reactor.adoptStreamConnection(far.descriptor, factory: OneConnectionFactory(taker))
-            try reactor.adoptStreamConnection(near.descriptor, factory: OneConnectionFactory(server))
+            try reactor.adoptStreamConnection(far.giveAway(), factory: OneConnectionFactory(taker))
+            try reactor.adoptStreamConnection(near.giveAway(), factory: OneConnectionFactory(server))
         }
         #expect(taker.text == "before with behind")
         #expect(taker.came(with: [7]))
@@ -172,8 +172,8 @@ struct DescriptorPassingTests {
         try withReactor { reactor in
             taker.whenLost = { _, _ in reactor.stop() }
             taker.whenTaken = { if $0.taken.count == 1 { $0.transport.pauseProducing() } }
-            try reactor.adoptStreamConnection(far.descriptor, factory: OneConnectionFactory(taker))
-            try reactor.adoptStreamConnection(near.descriptor, factory: OneConnectionFactory(server))
+            try reactor.adoptStreamConnection(far.giveAway(), factory: OneConnectionFactory(taker))
+            try reactor.adoptStreamConnection(near.giveAway(), factory: OneConnectionFactory(server))
             reactor.callWhenRunning {
                 server.transport.write(block)
                 try server.transport.write(Array("one".utf8).span, passing: [pipe.writing])

@@ -114,9 +114,14 @@ struct OutgoingLeakTests {
                     for _ in 0..<atOnce { try churn.begin { try reactor.connectTCP(host: "127.0.0.1", port: port, factory: churn) } }
                 }
                 churn.whenThrough = { [unowned reactor] in
-                    statistics.value = reactor.statistics.connections
-                    through.value = openDescriptorCount()
-                    reactor.stop()
+                    // One that lingers for its peer's last word takes a little longer.
+                    reactor.when {
+                        openDescriptorCount() <= listening.value
+                    } then: { [unowned reactor] in
+                        statistics.value = reactor.statistics.connections
+                        through.value = openDescriptorCount()
+                        reactor.stop()
+                    }
                 }
             }
             churn.whenThrough = nil

@@ -164,6 +164,12 @@ final class RawSocket: Sendable {
         close()
     }
 
+    /// Gives the descriptor to somebody who closes it.
+    func giveAway() -> CInt {
+        _ = isClosed.add()
+        return descriptor
+    }
+
     /// Closes, once.
     func close() {
         if isClosed.add() == 1 { systemClose(descriptor) }
