@@ -45,10 +45,16 @@ struct ServeCommand: ParsableCommand {
         transform: ServedEndpoint.init(parsing:))
     var listen: [ServedEndpoint] = []
 
+    @Flag(help: "Serve each connection by a task, with async and await, instead of callbacks: echo, line-echo, netstring-echo and discard.")
+    var tasks = false
+
     @Flag(help: "Log every connection, and what goes on inside, on standard error.")
     var verbose = false
 
     func validate() throws {
+        if tasks, name.task == nil {
+            throw ValidationError("--tasks is none for \(name.rawValue); choose echo, line-echo, netstring-echo or discard")
+        }
         for endpoint in listen {
             switch (name.handler, endpoint) {
             case (.connections, .stream), (.datagrams, .datagrams): break
@@ -87,6 +93,9 @@ struct ServeCommand: ParsableCommand {
             case .stream(let endpoint as StandardIOEndpoint):
                 try endpoint.listen(StopAtEndFactory(wrapping: logged), on: reactor)
                 return nil
+            case .stream(let endpoint) where tasks:
+                guard let task = name.task else { return nil }
+                return try reactor.listen(endpoint, handler: task).address.endpoint()
             case .stream(let endpoint): return try endpoint.listen(logged, on: reactor).address.endpoint()
             case .datagrams(let binding):
                 guard case .datagrams(let make) = name.handler else { return "" }

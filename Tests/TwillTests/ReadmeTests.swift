@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Twill
@@ -54,6 +55,58 @@ private final class Echo: Twill::Protocol {
 }
 
 @Suite(.nothingLivesOn) struct ReadmeTests {
+    @Test func tasksServeAndConnect() throws {
+        let answers = Mutex<[String]>([])
+        try withReactor { reactor in
+            // The README's port is one of 8007.
+            let port = try reactor.listen("tcp:127.0.0.1:0") { connection in
+                for try await line in connection.lines {
+                    try await connection.writeLine(line)
+                }
+            }.port.number
+            reactor.task { reactor in
+                let connection = try await reactor.connect("tcp:localhost:\(port)")
+                try await connection.writeLine("hello")
+                answers.withLock { $0.append("") }
+                let answer = try await reactor.withTimeout(.seconds(30)) { try await connection.lines.next() }
+                answers.withLock { $0.append(answer ?? "closed") }
+                reactor.stop()
+            }
+        }
+        #expect(answers.withLock { $0 } == ["", "hello"])
+    }
+
+    private final class Uplink: ReconnectingClientFactory {
+        var made = 0
+        override func buildProtocol(_ address: Address) -> Twill::Protocol? {
+            made += 1
+            return Recorder()
+        }
+    }
+
+    @Test func endpointsAreStringsAndClientsConnectAgain() throws {
+        let uplink = Uplink()
+        uplink.backoff = Backoff(initialDelay: .milliseconds(10), maxDelay: .seconds(30), factor: 2)
+        let path = temporarySocketPath()
+        try withReactor { reactor in
+            try reactor.listen(
+                Endpoint("unix:\(path):mode=660"),
+                factory: Factory {
+                    let server = Recorder()
+                    server.whenMade = { $0.transport.loseConnection() }
+                    return server
+                })
+            try reactor.connect(Endpoint("unix:\(path):timeout=5"), factory: uplink)
+            reactor.when {
+                uplink.made == 3
+            } then: { [unowned reactor] in
+                uplink.stopTrying()
+                reactor.stop()
+            }
+        }
+        #expect(uplink.retries >= 2)
+    }
+
     @Test func policiesWrapEachOtherAndPortsCount() throws {
         try withReactor { reactor in
             let echoes = Factory { Echo() }

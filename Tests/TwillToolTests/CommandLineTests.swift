@@ -85,6 +85,7 @@ struct CommandLineTests {
         (["load", "tcp:127.0.0.1:1", "--messages", "0"], ["--messages", "0", "at least 1"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/no/such/folder/report.json"], ["--json", "/no/such/folder"]),
         (["load", "tcp:127.0.0.1:1", "--json", "/"], ["--json", "folder"]),
+        (["serve", "qotd", "--tasks"], ["--tasks", "qotd", "line-echo"]),
         (["connect"], ["<endpoint>"]),
         (["connect", "stdio:"], ["stdio", "process, tcp, unix"]),
         (["forward"], ["<listen>"]),

@@ -33,6 +33,17 @@ struct ServeTests {
         #expect(try server.terminate().status == 0)
     }
 
+    @Test(arguments: [("echo", "raw"), ("line-echo", "line"), ("netstring-echo", "netstring")])
+    func tasksServeAsCallbacksDo(name: String, framing: String) throws {
+        let (server, port) = try ToolProcess.serve(name, "--tasks")
+        let load = try ToolProcess.run(
+            "load", "tcp:127.0.0.1:\(port)", "--framing", framing, "--messages", "2000", "--connections", "5", "--depth", "8")
+        #expect(load.status == 0, "\(load.errors)")
+        let end = try server.terminate()
+        #expect(end.status == 0)
+        #expect(end.errors == "")
+    }
+
     @Test func unixSocketsAreServedLoadedAndForwarded() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("twill-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)

@@ -66,6 +66,18 @@ enum ServerName: String, CaseIterable {
         }
     }
 
+    /// The same server for code that waits; nil where there is none.
+    var task: (@Sendable (Connection) async throws -> Void)? {
+        switch self {
+        case .echo: { connection in for try await chunk in connection.chunks { try await connection.write(chunk) } }
+        case .lineEcho: { connection in for try await line in connection.byteLines() { try await connection.writeLine(line) } }
+        case .netstringEcho:
+            { connection in for try await string in connection.netstrings { try await connection.writeNetstring(string) } }
+        case .discard: { connection in for try await _ in connection.chunks {} }
+        case .int32Echo, .chargen, .daytime, .qotd, .udpEcho: nil
+        }
+    }
+
     /// Where it listens unless told otherwise. Datagrams come from whoever they say, so their echo stays on this machine until somebody opens it.
     var usualEndpoint: ServedEndpoint {
         switch handler {
