@@ -66,7 +66,7 @@ syscalls: bench-build ## Count system calls per message (installs strace; Linux)
 sanitize: dependencies ## Run the library's tests under the address and the thread sanitizer (FILTER=name)
 	FILTER='$(FILTER)' scripts/sanitize
 
-fuzz: dependencies ## Fuzz the framers and receivers (TARGET=name DURATION=60s for each; Linux)
+fuzz: dependencies ## Fuzz framers, receivers, endpoints and PROXY headers (TARGET=name DURATION=60s for each; Linux)
 	TARGET='$(TARGET)' scripts/fuzz
 
 examples: dependencies ## Build every example and try it with a real client

@@ -12,7 +12,10 @@
 /// loop. Once the reactor is gone, what is still to run is run by whoever makes it ready, one at a time, so that every task comes to its end.
 extension ReactorHandle: SerialExecutor, TaskExecutor {
     public func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+        take(ReadyJob(job: UnownedJob(job), isIsolated: false))
+    }
+
+    fileprivate func take(_ job: ReadyJob) {
         if jobs.isOnThread {
             jobs.append(job)
         } else {
@@ -20,9 +23,10 @@ extension ReactorHandle: SerialExecutor, TaskExecutor {
         }
     }
 
+    /// What an actor names as its executor to run on the reactor's thread. Keep the handle for as long as the actor lives.
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        // Whoever asks keeps this object, as every executor is kept by those that use it.
-        unsafe UnownedSerialExecutor(ordinary: self)
+        // The handle keeps it.
+        unsafe UnownedSerialExecutor(ordinary: isolation)
     }
 
     /// Whether the caller runs on the reactor's thread, inside its loop.
@@ -33,8 +37,35 @@ extension ReactorHandle: SerialExecutor, TaskExecutor {
     }
 
     /// Runs a job now.
-    func run(_ job: UnownedJob) {
-        // Both name this object, which the caller keeps.
-        unsafe job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+    func run(_ ready: ReadyJob) {
+        // Both name what this object is or keeps, and the caller keeps it.
+        if ready.isIsolated {
+            unsafe ready.job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        } else {
+            unsafe ready.job.runSynchronously(on: asUnownedTaskExecutor())
+        }
     }
+}
+
+/// A piece of a task that can run, and whether it belongs to an actor of the reactor's.
+///
+/// The two are run in different ways: a task that seemed to be an actor's would have to be enqueued again for each call that is no actor's.
+struct ReadyJob {
+    let job: UnownedJob
+    let isIsolated: Bool
+}
+
+/// The reactor as the executor of actors.
+///
+/// Its handle is written once, before anybody else has seen either of them, and keeps it. That is what makes the `@unchecked` true.
+final class ReactorIsolation: SerialExecutor, @unchecked Sendable {
+    weak var handle: ReactorHandle?
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        handle?.take(ReadyJob(job: UnownedJob(job), isIsolated: true))
+    }
+
+    func isIsolatingCurrentContext() -> Bool? { handle?.isIsolatingCurrentContext() }
+
+    func checkIsolated() { handle?.checkIsolated() }
 }

@@ -11,7 +11,7 @@ package final class JobQueue: @unchecked Sendable {
 
     /// The number of the thread that runs the loop now; 0 where none does.
     private let thread = Atomic<UInt>(0)
-    private var jobs: [UnownedJob] = []
+    private var jobs: [ReadyJob] = []
     private var isRunning = false
     /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
     ///
@@ -36,7 +36,7 @@ package final class JobQueue: @unchecked Sendable {
 
     /// Adds a job; on the reactor's thread.
     @inline(__always)
-    func append(_ job: UnownedJob) {
+    func append(_ job: ReadyJob) {
         jobs.append(job)
         hasMore = true
     }

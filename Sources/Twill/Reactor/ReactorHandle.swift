@@ -22,10 +22,8 @@ public final class ReactorHandle: Sendable {
 
     private struct Mailbox {
         var calls: [ReactorBound<Call>] = []
-        var jobs: [UnownedJob] = []
+        var jobs: [ReadyJob] = []
         var isClosed = false
-        /// Whether somebody runs jobs although the reactor is gone.
-        var isDraining = false
 
         var isEmpty: Bool { calls.isEmpty && jobs.isEmpty }
     }
@@ -34,9 +32,12 @@ public final class ReactorHandle: Sendable {
     private let wake: @Sendable () -> Void
     /// What is ready to run, of what the reactor's own thread has made ready.
     package let jobs = JobQueue()
+    /// The reactor as the executor of actors.
+    let isolation = ReactorIsolation()
 
     package init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
+        isolation.handle = self
     }
 
     /// Makes a call on the reactor's thread, on its next turn.
@@ -73,7 +74,7 @@ public final class ReactorHandle: Sendable {
     }
 
     /// Adds a piece of a task from another thread.
-    func post(_ job: UnownedJob) {
+    func post(_ job: ReadyJob) {
         let (needsWaking, isClosed) = mailbox.withLock { mailbox in
             defer { mailbox.jobs.append(job) }
             return (mailbox.isEmpty, mailbox.isClosed)
@@ -98,7 +99,7 @@ public final class ReactorHandle: Sendable {
         while let job = nextDrained() { run(job) }
     }
 
-    private func nextDrained() -> UnownedJob? {
+    private func nextDrained() -> ReadyJob? {
         mailbox.withLock { mailbox in
             // Only the job that runs now can have come back here: it goes on when that one is over.
             mailbox.jobs.isEmpty ? nil : mailbox.jobs.removeFirst()
