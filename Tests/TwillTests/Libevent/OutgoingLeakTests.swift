@@ -92,6 +92,8 @@ struct OutgoingLeakTests {
     @Test func tenThousandConnectionsLeaveNothing() async {
         await #expect(processExitsWith: .success) {
             do {
+                // What the process opens once, when it is first needed, is open after these.
+                try? Self.makeConnections(100, atOnce: 10)
                 try Self.makeConnections(10_000, atOnce: 250)
             } catch {
                 Issue.record(error)
