@@ -226,12 +226,17 @@ import Testing
             $0.transport.loseWriteConnection()
         }
         try withReactor { reactor in
-            recorder.whenLost = { [unowned reactor] _, _ in reactor.afterTurns(2) { reactor.stop() } }
             try reactor.adoptStreamConnection(over: PipeBinding(input: input, output: output), protocol: recorder)
             reactor.inBackground {
                 #expect(try peer.receiveToEnd() == Array("hello".utf8))
                 try peer.send("answer")
                 peer.close()
+            } then: { [unowned reactor] _ in
+                reactor.when {
+                    recorder.lossCount > 0
+                } then: {
+                    reactor.stop()
+                }
             }
         }
         #expect(recorder.events == [.made, .writeLost, .data("answer"), .lost(.done)])
