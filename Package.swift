@@ -51,7 +51,7 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .target(name: "ChildProcess", path: "Tests/ChildProcess", swiftSettings: testSettings),
+        .target(name: "ChildProcess", dependencies: ["Twill"], path: "Tests/ChildProcess", swiftSettings: testSettings),
         .testTarget(
             name: "TwillTests",
             dependencies: [

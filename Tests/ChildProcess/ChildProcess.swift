@@ -1,4 +1,5 @@
 package import Foundation
+import Twill
 
 /// A program that a test runs: started, listened to, signalled, and waited for with a limit. One that is still there with the last reference is
 /// killed.
@@ -33,26 +34,20 @@ package final class ChildProcess: Sendable {
     }
 
     package let pid: pid_t
-    private static let starting = NSLock()
-
     private let command: [String]
     private let observation = Observation()
 
     /// Starts a program, found on the path where its name has no slash, and hands it a text as standard input.
     package init(_ command: [String], input: String = "") throws {
-        // A pipe closes on exec only from its second call on, and in between nobody may start a child.
-        Self.starting.lock()
-        defer { Self.starting.unlock() }
-        let (outputRead, outputWrite) = try Self.makePipe()
-        let (errorsRead, errorsWrite) = try Self.makePipe()
-        let (inputRead, inputWrite) = try Self.makePipe()
-        defer { for end in [outputWrite, errorsWrite, inputRead] { close(end) } }
+        let (standardInput, standardOutput, standardError) = (try DescriptorPipe(), try DescriptorPipe(), try DescriptorPipe())
+        let theirs = [standardInput.reading, standardOutput.writing, standardError.writing]
+        defer { for end in theirs { close(end) } }
         self.command = command
-        pid = try Self.spawn(command, [inputRead, outputWrite, errorsWrite])
-        observation.drain(outputRead, into: \.output)
-        observation.drain(errorsRead, into: \.errors)
+        pid = try Self.spawn(command, theirs)
+        observation.drain(standardOutput.reading, into: \.output)
+        observation.drain(standardError.reading, into: \.errors)
         observation.reap(pid)
-        try? FileHandle(fileDescriptor: inputWrite, closeOnDealloc: true).write(contentsOf: Data(input.utf8))
+        try? FileHandle(fileDescriptor: standardInput.writing, closeOnDealloc: true).write(contentsOf: Data(input.utf8))
     }
 
     deinit {
@@ -79,14 +74,6 @@ package final class ChildProcess: Sendable {
     @discardableResult
     package func waitForEnd() throws -> Observed {
         try wait(for: "the end") { $0.isComplete ? $0 : nil }
-    }
-
-    /// Closes on exec, so that a child holds only what it is given.
-    private static func makePipe() throws -> (read: Int32, write: Int32) {
-        var ends: [Int32] = [-1, -1]
-        guard unsafe pipe(&ends) == 0 else { throw Failure("couldn't make a pipe: errno \(errno)") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        return (ends[0], ends[1])
     }
 
     private static func spawn(_ command: [String], _ standardDescriptors: [Int32]) throws -> pid_t {

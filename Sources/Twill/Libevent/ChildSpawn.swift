@@ -28,10 +28,9 @@ struct ChildSpawn: ~Copyable {
 
     /// Makes a pipe for one of the child's descriptors; this process's end of it, which is the caller's.
     mutating func makePipe(to descriptor: CInt, childReads: Bool) throws(ProcessError) -> CInt {
-        var (reading, writing): (CInt, CInt) = (-1, -1)
-        // The call fills two numbers of this frame's own.
-        guard unsafe twill_pipe(&reading, &writing) == 0 else { throw failure(SystemError(call: "pipe")) }
-        let (theirs, ours) = childReads ? (reading, writing) : (writing, reading)
+        let pipe: DescriptorPipe
+        do throws(SystemError) { pipe = try DescriptorPipe() } catch { throw failure(error) }
+        let (theirs, ours) = childReads ? (pipe.reading, pipe.writing) : (pipe.writing, pipe.reading)
         opened.append(theirs)
         given[descriptor] = theirs
         return ours
@@ -39,7 +38,7 @@ struct ChildSpawn: ~Copyable {
 
     /// Hands a descriptor of this process down.
     mutating func give(_ own: CInt, as descriptor: CInt) throws(ProcessError) {
-        guard fcntl(own, F_GETFD) >= 0 else {
+        guard systemIsOpen(own) else {
             throw ProcessError.badDescriptor.of(
                 command.executable, "descriptor \(own), which it was to inherit as \(descriptor), is not open")
         }

@@ -8,24 +8,19 @@ struct ConnectionPipes {
     let theirInput, theirOutput: CInt
 
     init(for executable: String) throws(ProcessError) {
-        (theirInput, output) = try Self.make(executable)
-        do throws(ProcessError) {
-            (input, theirOutput) = try Self.make(executable)
+        do throws(SystemError) {
+            let there = try DescriptorPipe()
+            do throws(SystemError) {
+                let back = try DescriptorPipe()
+                (theirInput, output) = (there.reading, there.writing)
+                (input, theirOutput) = (back.reading, back.writing)
+            } catch {
+                there.close()
+                throw error
+            }
         } catch {
-            systemClose(theirInput)
-            systemClose(output)
-            throw error
-        }
-    }
-
-    private static func make(_ executable: String) throws(ProcessError) -> (reading: CInt, writing: CInt) {
-        var (reading, writing): (CInt, CInt) = (-1, -1)
-        // The call fills two numbers of this frame's own.
-        guard unsafe twill_pipe(&reading, &writing) == 0 else {
-            let error = SystemError(call: "pipe")
             throw ProcessError.spawning(error).of(executable, because: error)
         }
-        return (reading, writing)
     }
 
     func closeTheirs() {

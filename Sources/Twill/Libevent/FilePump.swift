@@ -28,12 +28,10 @@ final class FilePump: Sendable {
 
     /// Begins to copy; where it throws, the file is the caller's.
     init(from file: CInt) throws(SystemError) {
-        var (reading, writing): (CInt, CInt) = (-1, -1)
-        // The call fills two numbers of this frame's own.
-        guard unsafe twill_pipe(&reading, &writing) == 0 else { throw SystemError(call: "pipe") }
-        pipe = reading
-        _ = systemMakeOwn(reading)
-        let sink = writing
+        let ends = try DescriptorPipe()
+        pipe = ends.reading
+        _ = systemMakeOwn(pipe)
+        let sink = ends.writing
         do throws(SystemError) {
             try systemRunInThread { [self] in
                 copy(file, to: sink)
@@ -41,8 +39,7 @@ final class FilePump: Sendable {
                 systemCloseOrEmpty(file)
             }
         } catch {
-            systemClose(reading)
-            systemClose(writing)
+            ends.close()
             throw error
         }
     }

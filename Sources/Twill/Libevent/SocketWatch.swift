@@ -5,6 +5,8 @@ final class SocketWatch: DescriptorWatch {
     private var event: Event?
 
     init(loop: LibeventReactor, descriptor: CInt, readiness: Readiness, call: @escaping (Readiness) throws -> Void) throws(SystemError) {
+        // libevent would make room for all descriptors up to this one first, and report whatever error number lies about.
+        guard systemIsOpen(descriptor) else { throw SystemError(call: "fcntl") }
         self.loop = loop
         self.call = call
         var interest: Event.Interest = .persist

@@ -40,6 +40,11 @@ func systemMakeOwn(_ descriptor: CInt) -> Bool {
     return flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) >= 0 && fcntl(descriptor, F_SETFD, FD_CLOEXEC) >= 0
 }
 
+/// Whether something is open under a descriptor; errno says why not.
+func systemIsOpen(_ descriptor: CInt) -> Bool {
+    fcntl(descriptor, F_GETFD) >= 0
+}
+
 /// The value of a variable of the environment.
 func systemEnvironment(_ name: String) -> String? {
     // The text is copied at once; who changes the environment from another thread meanwhile has been warned by the system's manual.

@@ -12,6 +12,8 @@ package final class JobQueue: @unchecked Sendable {
     /// The number of the thread that runs the loop now; 0 where none does.
     private let thread = Atomic<UInt>(0)
     private var jobs: [ReadyJob] = []
+    /// Those of the round that runs now; its memory and that of the next change places.
+    private var running: [ReadyJob] = []
     private var isRunning = false
     /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
     ///
@@ -49,16 +51,17 @@ package final class JobQueue: @unchecked Sendable {
         isRunning = true
         defer { isRunning = false }
         for _ in 0..<Self.roundsMax {
-            let ready = jobs
-            jobs = []
-            for job in ready { handle.run(job) }
-            if jobs.isEmpty {
-                // The memory of one round serves the next.
-                jobs = ready
-                jobs.removeAll(keepingCapacity: true)
-                return true
-            }
+            swap(&jobs, &running)
+            for job in running { handle.run(job) }
+            running.removeAll(keepingCapacity: true)
+            if jobs.isEmpty { return true }
         }
         return false
+    }
+
+    /// Hands over those that were not run, because the reactor is going away.
+    func takeAll() -> [ReadyJob] {
+        defer { jobs = [] }
+        return jobs
     }
 }

@@ -38,7 +38,7 @@ extension ReactorHandle {
     }
 
     private func waitForAnswer<Value: Sendable>(_ call: sending @escaping (any Reactor, Promise<Value>) -> Void) throws -> Value {
-        guard !isOnLoopThread else { throw BlockingCallError.onReactorThread }
+        guard !jobs.isOnThread else { throw BlockingCallError.onReactorThread }
         let answer = Answer<Value>()
         hand(in: ReactorBound(Question(call, Promise(answer))))
         return try answer.wait()

@@ -24,6 +24,8 @@ public final class ReactorHandle: Sendable {
         var calls: [ReactorBound<Call>] = []
         var jobs: [ReadyJob] = []
         var isClosed = false
+        /// Whether a thread runs the jobs of a reactor that is gone: another one's would be of the same actors.
+        var isDraining = false
 
         var isEmpty: Bool { calls.isEmpty && jobs.isEmpty }
     }
@@ -59,9 +61,6 @@ public final class ReactorHandle: Sendable {
         callFromThread { $0.stop() }
     }
 
-    /// Whether this is the thread that runs the reactor at present.
-    package var isOnLoopThread: Bool { jobs.isOnThread }
-
     /// Takes what other threads handed in so far; the pieces of tasks are then to be run by ``JobQueue/run(on:)``.
     package func takeCalls() -> [ReactorBound<Call>] {
         // Both at once: whoever finds the box empty rings, and nobody else does.
@@ -86,6 +85,7 @@ public final class ReactorHandle: Sendable {
     package func close() {
         let dropped = mailbox.withLock { mailbox in
             mailbox.isClosed = true
+            mailbox.jobs.insert(contentsOf: jobs.takeAll(), at: 0)
             defer { mailbox.calls = [] }
             return mailbox.calls
         }
@@ -94,15 +94,23 @@ public final class ReactorHandle: Sendable {
         drain()
     }
 
-    /// Runs jobs on this thread, unless another one does so already.
+    /// Runs jobs on this thread until none is left, unless another thread or a caller of this one does so already.
     private func drain() {
+        let begins = mailbox.withLock { mailbox in
+            defer { mailbox.isDraining = true }
+            return !mailbox.isDraining
+        }
+        guard begins else { return }
         while let job = nextDrained() { run(job) }
     }
 
     private func nextDrained() -> ReadyJob? {
         mailbox.withLock { mailbox in
-            // Only the job that runs now can have come back here: it goes on when that one is over.
-            mailbox.jobs.isEmpty ? nil : mailbox.jobs.removeFirst()
+            guard !mailbox.jobs.isEmpty else {
+                mailbox.isDraining = false
+                return nil
+            }
+            return mailbox.jobs.removeFirst()
         }
     }
 }

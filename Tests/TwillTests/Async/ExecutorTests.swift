@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 import Testing
@@ -104,6 +105,58 @@ struct ExecutorTests {
         }
         try reactor.runToStop()
         #expect(reactor.handle.isIsolatingCurrentContext() == false)
+    }
+
+    /// A place that only one may visit at a time.
+    private final class Visits: Sendable {
+        private let inside = Atomic(0)
+        let overlaps = Atomic(0)
+
+        func visit() {
+            if inside.add(1, ordering: .relaxed).oldValue != 0 { overlaps.add(1, ordering: .relaxed) }
+            for _ in 0..<100 { _ = inside.load(ordering: .sequentiallyConsistent) }
+            inside.subtract(1, ordering: .relaxed)
+        }
+    }
+
+    /// A reactor's handle, whose reactor is gone.
+    private func orphanedHandle() throws -> ReactorHandle {
+        try LibeventReactor(logger: RecordedLog().logger).handle
+    }
+
+    @Test func whatAGoneReactorLeavesIsRunOneAtATime() throws {
+        let handle = try orphanedHandle()
+        let visits = Visits()
+        let done = DispatchSemaphore(value: 0)
+        for _ in 0..<4 {
+            Thread.detachNewThread { @Sendable in
+                for _ in 0..<2_000 {
+                    Task(executorPreference: handle) { @Sendable in
+                        visits.visit()
+                        done.signal()
+                    }
+                }
+            }
+        }
+        let ended = (0..<8_000).allSatisfy { _ in done.wait(timeout: .now() + 20) == .success }
+        #expect(ended)
+        #expect(visits.overlaps.load(ordering: .relaxed) == 0)
+    }
+
+    @Test func whatIsReadyWhenTheReactorGoesIsRunStill() throws {
+        let rounds = Counter()
+        try withReactor { reactor in
+            let handle = reactor.handle
+            Task(executorPreference: handle) { @Sendable in
+                handle.stop()
+                // More than one callback runs.
+                for _ in 0..<10_000 {
+                    await Task.yield()
+                    _ = rounds.add()
+                }
+            }
+        }
+        #expect(rounds.value == 10_000)
     }
 
     @Test func theClockIsASwiftClock() throws {

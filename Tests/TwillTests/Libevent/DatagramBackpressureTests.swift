@@ -22,10 +22,9 @@ struct DatagramBackpressureTests {
         #if canImport(Darwin)
         let kind = SOCK_DGRAM
         #else
-        let kind = CInt(SOCK_DGRAM.rawValue)
+        let kind = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         #endif
         guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw CallFailure("socketpair") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
         let recorder = DatagramRecorder()
         let port = try reactor.serve(

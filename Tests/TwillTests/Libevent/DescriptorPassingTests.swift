@@ -46,19 +46,20 @@ struct DescriptorPassingTests {
 
     /// A pipe: who reads its end knows that all copies of the writing end are closed.
     private struct Pipe {
-        let reading: CInt
-        let writing: CInt
+        private let ends: DescriptorPipe
+        var reading: CInt { ends.reading }
+        var writing: CInt { ends.writing }
 
         init() throws {
-            var ends: [CInt] = [-1, -1]
-            guard unsafe pipe(&ends) == 0 else { throw CallFailure("pipe") }
-            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            (reading, writing) = (ends[0], ends[1])
-            _ = fcntl(reading, F_SETFL, O_NONBLOCK)
+            ends = try DescriptorPipe()
         }
 
         /// What was written into it and not read yet; nil where there is nothing and its writers are gone.
+        ///
+        /// It waits for either: a child that another test starts at this moment has copies of all descriptors until it becomes another program.
         func read() -> String? {
+            var poll = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+            guard unsafe systemPoll(&poll, 1, 10_000) == 1 else { return "" }
             var bytes = [UInt8](repeating: 0, count: 64)
             let count = unsafe bytes.withUnsafeMutableBytes { unsafe systemRead(reading, $0) }
             return count == 0 ? nil : String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
@@ -293,8 +294,8 @@ struct DescriptorPassingTests {
             #expect(throws: DescriptorPassingError.tooMany(254)) {
                 try transport.write([1].span, passing: Array(repeating: 0, count: 254))
             }
-            let error = #expect(throws: DescriptorPassingError.self) { try transport.write([1].span, passing: [99_999]) }
-            #expect(error?.description.hasPrefix("descriptor 99999 can't be passed: ") == true)
+            let error = #expect(throws: DescriptorPassingError.self) { try transport.write([1].span, passing: [unusedDescriptor]) }
+            #expect(error?.description.hasPrefix("descriptor \(unusedDescriptor) can't be passed: ") == true)
             try transport.write(Array("still here".utf8).span, passing: [])
             reactor.runClient { try #require(far.receiveText(10) == "still here") }
         }

@@ -34,10 +34,9 @@ struct SocketWatchTests {
     }
 
     @Test func theEndOfAPipeIsReadable() throws {
-        var ends: [CInt] = [-1, -1]
-        #expect(unsafe pipe(&ends) == 0)
-        let reading = RawSocket(descriptor: ends[0])
-        let writing = RawSocket(descriptor: ends[1])
+        let pipe = try DescriptorPipe()
+        let reading = RawSocket(descriptor: pipe.reading)
+        let writing = RawSocket(descriptor: pipe.writing)
         try withReactor { reactor in
             var watch: (any DescriptorWatch)?
             watch = try reactor.watch(reading.descriptor, for: .readable) { _ in
@@ -176,7 +175,7 @@ struct SocketWatchTests {
 
     @Test func aDescriptorThatIsClosedCanNotBeWatched() throws {
         let reactor = try LibeventReactor()
-        let error = #expect(throws: SystemError.self) { _ = try reactor.watch(9_999, for: .readable) { _ in } }
+        let error = #expect(throws: SystemError.self) { _ = try reactor.watch(unusedDescriptor, for: .readable) { _ in } }
         #expect(error?.errno == EBADF)
     }
 

@@ -37,19 +37,18 @@ import Testing
 
     private func flags(_ descriptor: CInt) -> CInt { fcntl(descriptor, F_GETFL) }
 
-    private func isOpen(_ descriptor: CInt) -> Bool { fcntl(descriptor, F_GETFD) >= 0 }
-
     @Test func aFileIsReadAndWrittenWhole() throws {
         let bytes = Conformance.bytes(3_000_000)
         let (from, to) = (try temporaryFile(bytes), try temporaryFile())
         defer { for path in [from, to] { remove(path) } }
         let (input, output) = (systemOpen(from, O_RDONLY), systemOpen(to, O_WRONLY))
+        let written = OpenFile(output)
         let recorder = Recorder()
         recorder.whenData = { recorder in recorder.transport.write(recorder.takeReceived()) }
         try serve(input, output, recorder)
         #expect(recorder.reason == .done)
         Conformance.expectSame([UInt8](try Data(contentsOf: URL(fileURLWithPath: to))), as: bytes)
-        #expect(!isOpen(output))
+        #expect(!written.isOpen)
     }
 
     @Test func aFileIsReadNoFasterThanItIsTaken() throws {
@@ -98,7 +97,8 @@ import Testing
     }
 
     @Test func aFullDiskBreaksTheConnection() throws {
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         defer { systemClose(writing) }
         let recorder = Recorder()
         recorder.whenMade = { $0.transport.write("x") }
@@ -111,7 +111,8 @@ import Testing
     @Test func aHalfCloseableProtocolAnswersAfterTheEndOfInput() throws {
         let path = try temporaryFile(Array("question".utf8))
         defer { remove(path) }
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         let recorder = HalfCloseableRecorder()
         recorder.whenReadLost = { recorder in
             recorder.transport.write("answer to \(recorder.text)")
@@ -123,7 +124,7 @@ import Testing
     }
 
     @Test func closingTheOutputClosesItsPipeAtOnceAndReadsOn() throws {
-        let (there, back) = (try makePipe(), try makePipe())
+        let (there, back) = (try DescriptorPipe(), try DescriptorPipe())
         defer { systemClose(back.reading) }
         let recorder = HalfCloseableRecorder()
         recorder.whenMade = {
@@ -140,7 +141,8 @@ import Testing
     }
 
     @Test func aPipeForReadingOnlyDropsWhatIsWritten() throws {
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         let recorder = Recorder()
         recorder.whenMade = { recorder in
             recorder.transport.write("nothing")
@@ -154,20 +156,23 @@ import Testing
     }
 
     @Test func aPipeForWritingOnlyIsToldThatNobodyReads() throws {
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
+        let adopted = OpenFile(writing)
         let recorder = Recorder()
         recorder.whenMade = { _ in systemClose(reading) }
         try serve(nil, writing, recorder)
         #expect(recorder.reason == .lost)
         #expect(recorder.reason?.errno == EPIPE)
-        #expect(!isOpen(writing))
+        #expect(!adopted.isOpen)
     }
 
     @Test(arguments: [0, 1, 2]) func flagsArePutBackHoweverItEnds(way: Int) throws {
-        let (there, back) = (try makePipe(), try makePipe())
+        let (there, back) = (try DescriptorPipe(), try DescriptorPipe())
         // Somebody else has the same pipes, as a shell has its terminal.
         let (input, output) = (dup(there.reading), dup(back.writing))
         defer { for end in [input, output, there.writing, back.reading] { systemClose(end) } }
+        let adopted = [there.reading, back.writing].map(OpenFile.init)
         let before = (flags(input), flags(output))
         #expect(before.0 & O_NONBLOCK == 0 && before.1 & O_NONBLOCK == 0)
         let recorder = Recorder()
@@ -185,11 +190,12 @@ import Testing
         }
         #expect(flags(input) == before.0)
         #expect(flags(output) == before.1)
-        #expect(!isOpen(there.reading) && !isOpen(back.writing))
+        #expect(adopted.allSatisfy { !$0.isOpen })
     }
 
     @Test func whatCanNotBeServedStaysAsItWas() throws {
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         let folder = systemOpen("/", O_RDONLY)
         defer { for end in [reading, writing, folder] { systemClose(end) } }
         try withReactor { reactor in
@@ -201,7 +207,7 @@ import Testing
                     return (error as? SystemError)?.errno
                 }
             }
-            #expect(refusal(9999, writing) == EBADF)
+            #expect(refusal(unusedDescriptor, writing) == EBADF)
             #expect(refusal(writing, nil) == EBADF)
             #expect(refusal(reading, reading) == EBADF)
             #expect(refusal(folder, writing) == EISDIR)
@@ -220,6 +226,7 @@ import Testing
         let (own, peer) = try socketPair()
         let (input, output) = (dup(own.descriptor), dup(own.descriptor))
         own.close()
+        let adopted = [input, output].map(OpenFile.init)
         let recorder = HalfCloseableRecorder()
         recorder.whenMade = {
             $0.transport.write("hello")
@@ -240,7 +247,7 @@ import Testing
             }
         }
         #expect(recorder.events == [.made, .writeLost, .data("answer"), .lost(.done)])
-        #expect(!isOpen(input) && !isOpen(output))
+        #expect(adopted.allSatisfy { !$0.isOpen })
     }
 
     @Test func aReactorWithoutDescriptorsSaysSo() {

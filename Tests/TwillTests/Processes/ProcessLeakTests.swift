@@ -41,7 +41,8 @@ struct ProcessLeakChild {
         try growth("failures") { reactor in
             let commands = [
                 ProcessCommand("no-such-program"), ProcessCommand("/etc/passwd"), ProcessCommand("cat", workingDirectory: "/no/such"),
-                ProcessCommand("cat", arguments: ["\0"]), ProcessCommand("cat", descriptors: [0: .parentWrites, 1: .inherited(9999)]),
+                ProcessCommand("cat", arguments: ["\0"]),
+                ProcessCommand("cat", descriptors: [0: .parentWrites, 1: .inherited(unusedDescriptor)]),
                 ProcessCommand("cat", descriptors: [0: .parentWrites, 1: .parentReads, 999: .parentReads]),
             ]
             for command in commands {

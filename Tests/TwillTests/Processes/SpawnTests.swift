@@ -11,7 +11,8 @@ import Testing
 
     #if os(Linux)
     @Test func aChildHasItsThreeDescriptorsAndNoOthers() throws {
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         let foreign = dup(reading)
         defer { for end in [reading, writing, foreign] { systemClose(end) } }
         #expect(fcntl(foreign, F_GETFD) & FD_CLOEXEC == 0)
@@ -49,7 +50,8 @@ import Testing
 
     @Test func descriptorsMayChangePlaces() throws {
         // 1 and 2 are crossed, and each becomes what the other one was.
-        let (reading, writing) = try makePipe()
+        let pipe = try DescriptorPipe()
+        let (reading, writing) = (pipe.reading, pipe.writing)
         defer { systemClose(reading) }
         var command = shell("echo out; echo err >&2; echo three >&3")
         command.descriptors = [1: .parentReads, 2: .inherited(writing), 3: .parentReads]
@@ -70,7 +72,7 @@ import Testing
             #expect(child.text(2).contains("role one, other\n"), "\(child.text(2))")
             return
         }
-        let (one, other) = (try makePipe(), try makePipe())
+        let (one, other) = (try DescriptorPipe(), try DescriptorPipe())
         // Each becomes the number that the other one has here, so that copying either would land on the other one.
         var command = shell("echo one >/proc/self/fd/\(other.writing); echo other >/proc/self/fd/\(one.writing)")
         command.descriptors = [other.writing: .inherited(one.writing), one.writing: .inherited(other.writing), 1: .parentReads]
@@ -221,7 +223,7 @@ import Testing
     }
 
     @Test func descriptorsThatAreNone() throws {
-        #expect(try refusal(ProcessCommand("cat", descriptors: [3: .inherited(9999)])) == .badDescriptor)
+        #expect(try refusal(ProcessCommand("cat", descriptors: [3: .inherited(unusedDescriptor)])) == .badDescriptor)
         #expect(try refusal(ProcessCommand("cat", descriptors: [-1: .parentReads])) == .badDescriptor)
         #expect(try refusal(ProcessCommand("cat", descriptors: [256: .parentReads])) == .badDescriptor)
     }

@@ -14,10 +14,9 @@ func socketPair() throws -> (RawSocket, RawSocket) {
     #if canImport(Darwin)
     let kind = SOCK_STREAM
     #else
-    let kind = CInt(SOCK_STREAM.rawValue)
+    let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
     #endif
     guard unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 else { throw CallFailure("socketpair") }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     return (RawSocket(descriptor: ends[0]), RawSocket(descriptor: ends[1]))
 }
 

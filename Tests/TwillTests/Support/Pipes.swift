@@ -8,14 +8,6 @@ import Musl
 import Darwin
 #endif
 
-/// A new pipe, whose ends are closed on exec and belong to the caller.
-func makePipe() throws -> (reading: CInt, writing: CInt) {
-    var ends: [CInt] = [-1, -1]
-    guard unsafe pipe(&ends) == 0 else { throw CallFailure("pipe") }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    return (ends[0], ends[1])
-}
-
 /// A place to connect to where the two ends of each connection are joined by two pipes.
 final class PipePort: ListeningPort {
     private let reactor: any Reactor
@@ -67,7 +59,7 @@ final class PipePort: ListeningPort {
     private func dial(_ connector: Connector, _ options: TransportOptions) {
         guard isListening else { return connector.connectionFailed(.refused.to("a pair of pipes")) }
         do {
-            let (there, back) = (try makePipe(), try makePipe())
+            let (there, back) = (try DescriptorPipe(), try DescriptorPipe())
             try reactor.adoptStreamConnection(
                 over: PipeBinding(input: back.reading, output: there.writing, options: options, drainsInput: true),
                 protocol: Dialled(by: connector))

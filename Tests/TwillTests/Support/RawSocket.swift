@@ -102,8 +102,8 @@ final class RawSocket: Sendable {
 
     /// Takes one waiting connection, waiting for it.
     func accept() throws -> RawSocket {
-        let accepted = systemAccept(descriptor)
-        guard accepted >= 0 else { throw CallFailure("accept") }
+        let accepted = try Socket(descriptor: descriptor).accept().0.descriptor
+        _ = fcntl(accepted, F_SETFL, fcntl(accepted, F_GETFL) & ~O_NONBLOCK)
         return RawSocket(descriptor: accepted)
     }
 
@@ -178,13 +178,6 @@ final class RawSocket: Sendable {
     func set(_ level: CInt, _ option: CInt, _ value: CInt) throws {
         try Socket(descriptor: descriptor).set(level, option, to: value)
     }
-}
-
-private func systemAccept(_ descriptor: CInt) -> CInt {
-    let accepted = accept(descriptor, nil, nil)
-    // A child of another test must not keep it open.
-    _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
-    return accepted
 }
 
 /// The value of a socket's option, -1 where it has none.

@@ -32,9 +32,10 @@ extension LibeventReactor {
         sourceLocation: SourceLocation = #_sourceLocation,
         _ work: @escaping @Sendable () throws -> Value, then: @escaping (Value) throws -> Void = { _ in }
     ) {
-        deferToThread(work).addCallback(then).addErrback { error in
+        deferToThread(work).addCallback(then).addErrback { [weak self] error in
+            // A result that comes when the reactor has stopped waits in it; it must not keep it.
             Issue.record(error, sourceLocation: sourceLocation)
-            self.stop()
+            self?.stop()
         }
     }
 
