@@ -14,6 +14,7 @@ let package = Package(
         .executable(name: "udp-echo", targets: ["udp-echo"]),
         .executable(name: "udp-load", targets: ["udp-load"]),
         .executable(name: "framer-bench", targets: ["framer-bench"]),
+        .executable(name: "twill-async", targets: ["twill-async"]),
     ],
     dependencies: [
         .package(name: "twill", path: ".."),
@@ -61,6 +62,14 @@ let package = Package(
             name: "framer-bench",
             dependencies: [
                 .product(name: "Twill", package: "twill")
+            ]
+        ),
+        .executableTarget(
+            name: "twill-async",
+            dependencies: [
+                "PeerSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Twill", package: "twill"),
             ]
         ),
         .executableTarget(
