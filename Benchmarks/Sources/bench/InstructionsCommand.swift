@@ -11,7 +11,7 @@ struct InstructionsCommand: ParsableCommand {
             instructions are not in the figure: it is our own code alone, which is a few percent of the time and all that we can \
             change. Two runs differ by a few instructions, because how many messages one wake-up finds differs.
 
-              bench instructions                                                  the table
+              bench instructions                                                  the table, three minutes
               bench instructions --scenario echo-64 --server twill twill-async    two figures of it
               bench instructions --keep DIR                                       and where they are spent:
               callgrind_annotate DIR/twill-echo-64-2n.out

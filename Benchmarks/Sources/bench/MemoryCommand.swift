@@ -11,11 +11,11 @@ struct MemoryCommand: ParsableCommand {
             idle. The server's resident memory (Rss in /proc/PID/smaps_rollup) is read before and after, both times once it is steady, and \
             the difference divided by the connections. The kernel's own memory for a socket is the same for all and not in the figure.
 
-              bench memory                         10 000 connections, a few seconds
+              bench memory                         10 000 connections, a quarter of a minute
               bench memory --connections 1000      where `ulimit -Hn` is low
 
-            Gates: Twill takes at most 512 bytes, and at most half of what a textbook bufferevent takes. With a task for each connection, the \
-            task included, it takes at most 2500.
+            Gates: Twill takes at most \(Int(MemoryCommand.bytesMax)) bytes, and at most half of what a textbook bufferevent takes. With a \
+            task for each connection it takes at most \(Int(MemoryCommand.bytesWithTaskMax)), the task included.
             """
     )
 
@@ -27,8 +27,10 @@ struct MemoryCommand: ParsableCommand {
 
     /// Nobody is under load; what is started is each server's echo.
     private static let scenario = Scenario.echo64
-    /// What a connection may take; every other figure is only printed.
-    private static let bytesMax: [Server: Double] = [.twill: 512, .twillAsync: 2500]
+    private static let bytesMax = 512.0
+    private static let bytesWithTaskMax = 2500.0
+    /// Every other figure is only printed.
+    private static let limits: [Server: Double] = [.twill: bytesMax, .twillAsync: bytesWithTaskMax]
     private static let bufferEventRatioMax = 0.5
     private static let warmupConnections = 8
 
@@ -40,6 +42,7 @@ struct MemoryCommand: ParsableCommand {
 
     func run() throws {
         let servers = choice.among(Self.scenario.servers)
+        guard !servers.isEmpty else { throw ValidationError("None of the servers given is an echo; leave --server out for all that are.") }
         let programs = try Programs(common, for: servers)
         try DescriptorLimit.raise()
         try DescriptorLimit.require(connections: connections)
@@ -51,10 +54,10 @@ struct MemoryCommand: ParsableCommand {
             bytes[server] = measured
         }
         var gates: [Gate] = []
-        var table = Table(["server", "bytes/connection", "vs \(Server.bufferEvent.name)"])
+        var table = Table(["server", "bytes/connection", Server.bufferEvent.heading])
         for server in servers {
             guard let own = bytes[server] else { continue }
-            let limit = Self.bytesMax[server]
+            let limit = Self.limits[server]
             let gate = limit.map { Gate("resident bytes, \(server.name)", value: own, limit: $0, digits: 0) }
             let ratio = bytes[.bufferEvent].map { own / $0 }
             let ratioGate = server == .twill ? ratio.map(Self.ratioGate) : nil

@@ -12,15 +12,27 @@ struct RunCommand: ParsableCommand {
             round and a different one begins each round, so that whatever else the machine does hits all of them alike. Printed are the medians \
             over the rounds.
 
-              bench run                              everything, about eight minutes
-              bench run --rounds 3 --duration 1      a first look
-              bench run --scenario echo-64 line-64   only these two
-              bench run --json today.json            keeps every round
+              bench run                                everything, about ten minutes
+              bench run --rounds 3 --duration 1        a first look, three minutes
+              bench run --scenario echo-64 line-64     only these two
+              bench run --server twill twill-async     only these two
+              bench run --json today.json              keeps every round
 
-            The scenarios, and the gates, the most that they allow for Twill's CPU time per message against raw-epoll's and \
-            textbook-bufferevent's. Bytes are those on the wire, framing included. Where there is no gate the figure is printed all the same.
+            The servers:
+
+            \(RunCommand.serverList)
+
+            The scenarios. Bytes are those on the wire, framing included.
 
             \(RunCommand.scenarioList)
+
+            \(Server.standard.map(\.name).joined(separator: ", ")) take part in each of them, the others in:
+
+            \(RunCommand.contestantList)
+
+            The gates, the most that a server's CPU time per message may be as a part of another's. Every other ratio is printed all the same.
+
+            \(RunCommand.gateList)
 
             The column `spread` says how far a server's rounds lie apart. A difference smaller than that is none; take more rounds.
             """
@@ -51,21 +63,27 @@ struct RunCommand: ParsableCommand {
     }
 
     private static var scenarioList: String {
-        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth", "servers"])
+        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth"])
         for scenario in Scenario.all {
             table.add([
                 "  \(scenario.name)", String(scenario.messageBytes), scenario.socket.rawValue, scenario.framing.rawValue,
-                String(scenario.connections), String(scenario.depth), String(scenario.servers.count),
+                String(scenario.connections), String(scenario.depth),
             ])
         }
         return table.description
     }
 
     private static var serverList: String {
-        Server.allCases.map { server in
-            let scenarios = Scenario.all.filter { $0.servers.contains(server) }
-            let places = scenarios.count == Scenario.all.count ? "everywhere" : "in \(scenarios.map(\.name).joined(separator: ", "))"
-            return "  \(server.name), \(places): \(server.summary)"
+        let width = Server.allCases.map(\.name.count).max() ?? 0
+        return Server.allCases.map { server in
+            "  \(server.name)\(String(repeating: " ", count: width - server.name.count))  \(server.summary)"
+        }.joined(separator: "\n")
+    }
+
+    private static var contestantList: String {
+        Scenario.all.compactMap { scenario in
+            let others = scenario.servers.filter { !Server.standard.contains($0) }
+            return others.isEmpty ? nil : "  \(scenario.name): \(others.map(\.name).joined(separator: ", "))"
         }.joined(separator: "\n")
     }
 

@@ -58,7 +58,7 @@ struct ScenarioResult: Codable {
 extension ScenarioResult {
     func description(rounds: Int, duration: Double) -> String {
         var table = Table(
-            ["server", "messages/s", "MB/s", "p50 us", "p99 us", "CPU us/message", "spread"] + references.map { "vs \($0.name)" })
+            ["server", "messages/s", "MB/s", "p50 us", "p99 us", "CPU us/message", "spread"] + references.map(\.heading))
         for result in servers {
             let median = result.median
             table.add(

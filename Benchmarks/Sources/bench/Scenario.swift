@@ -69,7 +69,7 @@ struct Scenario {
 extension Scenario {
     static let echo64 = Scenario(
         name: "echo-64", framing: .raw, messageBytes: 64, connections: 64, depth: 1,
-        servers: Server.standard + [.twillAsync, .twillAsyncLent],
+        servers: Server.standard + [.twillAsync, .twillAsyncLent, .swiftNIO, .swiftNIOAsync],
         limits: [
             Limit(.twill, to: .rawEpoll, 1.10), Limit(.twill, to: .bufferEvent, 0.75),
             Limit(.twillAsync, to: .rawEpoll, 1.15), Limit(.twillAsync, to: .twill, 1.10),

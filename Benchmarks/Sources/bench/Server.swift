@@ -15,21 +15,30 @@ enum Server: String, CaseIterable, Codable, ExpressibleByArgument {
     case twillAsyncBytes = "twill-async-bytes"
     /// Twill by tasks to which what arrives is lent.
     case twillAsyncLent = "twill-async-lent"
+    /// SwiftNIO by a `ChannelHandler`.
+    case swiftNIO = "swift-nio"
+    /// SwiftNIO by tasks: a `NIOAsyncChannel` for each connection.
+    case swiftNIOAsync = "swift-nio-async"
 
     /// Those that every measurement has.
     static let standard: [Server] = [.rawEpoll, .bufferEvent, .twill]
 
     var name: String { rawValue }
 
+    /// What a column of ratios to it is headed by.
+    var heading: String { self == .bufferEvent ? "vs bufferevent" : "vs \(rawValue)" }
+
     /// What it is, in a few words.
     var summary: String {
         switch self {
-        case .rawEpoll: "in C, as little as Linux allows"
-        case .bufferEvent: "in C, a bufferevent for each connection"
-        case .twill: "Twill by callbacks, `twill serve`"
-        case .twillAsync: "Twill by tasks: `for try await` chunks, lines as String, or netstrings, and `try await` write"
-        case .twillAsyncBytes: "Twill by tasks, with lines as bytes"
-        case .twillAsyncLent: "Twill by tasks that are lent what arrives: forEachChunk and forEachLine"
+        case .rawEpoll: "C: as little as Linux allows"
+        case .bufferEvent: "C: a bufferevent for each connection, on libevent"
+        case .twill: "Twill by callbacks: `twill serve`"
+        case .twillAsync: "Twill by tasks: `for try await`, lines as String"
+        case .twillAsyncBytes: "Twill by tasks: lines as arrays of bytes"
+        case .twillAsyncLent: "Twill by tasks: forEachChunk and forEachLine"
+        case .swiftNIO: "SwiftNIO by a ChannelHandler, one event loop"
+        case .swiftNIOAsync: "SwiftNIO by tasks: NIOAsyncChannel, one event loop"
         }
     }
 
@@ -39,7 +48,7 @@ enum Server: String, CaseIterable, Codable, ExpressibleByArgument {
         case .rawEpoll: []
         case .bufferEvent: [.rawEpoll]
         case .twill: [.rawEpoll, .bufferEvent]
-        case .twillAsync, .twillAsyncBytes, .twillAsyncLent: [.rawEpoll, .bufferEvent, .twill]
+        case .twillAsync, .twillAsyncBytes, .twillAsyncLent, .swiftNIO, .swiftNIOAsync: [.rawEpoll, .bufferEvent, .twill]
         }
     }
 
@@ -48,6 +57,7 @@ enum Server: String, CaseIterable, Codable, ExpressibleByArgument {
         switch self {
         case .rawEpoll, .bufferEvent, .twill: rawValue
         case .twillAsync, .twillAsyncBytes, .twillAsyncLent: "twill-async"
+        case .swiftNIO, .swiftNIOAsync: "swift-nio-echo"
         }
     }
 
@@ -66,6 +76,8 @@ enum Server: String, CaseIterable, Codable, ExpressibleByArgument {
             case .twillAsync: [mode] + endpoint
             case .twillAsyncBytes: ["\(mode)-bytes"] + endpoint
             case .twillAsyncLent: ["\(mode)-lent"] + endpoint
+            case .swiftNIO: ["handler", "--port", "0"]
+            case .swiftNIOAsync: ["async", "--port", "0"]
             }
         return [try programs.path(of: self)] + arguments
     }
