@@ -2,7 +2,7 @@
 #
 #   make test FILTER=LineFramer      only the tests whose name matches
 #   make load-test DURATION=30s      longer than the 5 seconds of each load
-#   make bench ROUNDS=7 DURATION=3s  more rounds, of another length
+#   make bench ROUNDS=7 DURATION=1s  more rounds, of another length; ten minutes without either
 #   make churn CONNECTIONS=100000    a tenth of the million connections
 #   make fuzz TARGET=line-framer     one of the fuzzers, which Fuzz/corpus lists
 
@@ -45,7 +45,7 @@ load-test: dependencies ## The same for echo, lines, netstrings and Int32 string
 	scripts/run netstring-echo netstring
 	scripts/run int32-echo int32
 
-bench: bench-build ## Measure speed and memory beside C servers (ROUNDS=n DURATION=5s; Linux)
+bench: bench-build ## Measure speed and memory beside C servers and SwiftNIO (ROUNDS=n DURATION=5s; Linux)
 	$(bench) run $(rounds) $(duration)
 	$(bench) memory
 

@@ -14,10 +14,13 @@ let package = Package(
         .executable(name: "udp-echo", targets: ["udp-echo"]),
         .executable(name: "udp-load", targets: ["udp-load"]),
         .executable(name: "framer-bench", targets: ["framer-bench"]),
+        .executable(name: "twill-async", targets: ["twill-async"]),
+        .executable(name: "swift-nio-echo", targets: ["swift-nio-echo"]),
     ],
     dependencies: [
         .package(name: "twill", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         .systemLibrary(
@@ -62,6 +65,24 @@ let package = Package(
             dependencies: [
                 .product(name: "Twill", package: "twill")
             ]
+        ),
+        .executableTarget(
+            name: "twill-async",
+            dependencies: [
+                "PeerSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Twill", package: "twill"),
+            ]
+        ),
+        .executableTarget(
+            name: "swift-nio-echo",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Peers/swift-nio-echo",
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]
         ),
         .executableTarget(
             name: "bench",

@@ -23,7 +23,7 @@ enum Main {
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures Twill's servers against a raw epoll server and a textbook bufferevent server, both in C.",
+        abstract: "Measures Twill's servers against a raw epoll server and a textbook bufferevent server, both in C, and SwiftNIO's.",
         discussion: """
             Start with what is exact and hardly depends on the machine, then measure times:
 

@@ -52,20 +52,19 @@ struct ChurnCommand: ParsableCommand {
     }
 
     func run() throws {
-        let programs = try Programs(common)
+        let programs = try Programs(common, for: Server.standard)
         let wrappers = try cores.wrappers()
         let client = try ChurnClient(program: Programs.churnClient(common), wrapper: wrappers.load, concurrency: concurrency)
         try DescriptorLimit.raise()
 
-        let servers = try ByServer { try ChurnedServer($0, programs: programs, wrapper: wrappers.server) }
+        let servers = try Server.standard.map { try ChurnedServer($0, programs: programs, wrapper: wrappers.server) }
         for turn in 0..<slices {
-            for position in Server.allCases.indices {
-                let server = servers[Server.allCases[(turn + position) % Server.allCases.count]]
+            for server in servers.turns(ofRound: turn) {
                 try say(server.churn(connections / slices, with: client), of: server.process.name, turn: turn)
             }
         }
-        let result = ChurnReport(connections: connections, concurrency: concurrency, servers: servers)
-        for server in Server.allCases { try servers[server].process.end() }
+        let result = ChurnReport(connections: connections, concurrency: concurrency, slices: slices, servers: servers)
+        for server in servers { try server.process.end() }
         print(result)
         try report.write(result)
         try common.judge(result.gates)

@@ -46,11 +46,11 @@ struct ChurnReport: Codable {
         var megabytesGrown: Double { Double(residentBytesAtEnd - residentBytesAtHalf) / 1e6 }
     }
 
-    init(connections: Int, concurrency: Int, servers: ByServer<ChurnedServer>) {
+    init(connections: Int, concurrency: Int, slices: Int, servers: [ChurnedServer]) {
         self.connections = connections
         self.concurrency = concurrency
-        slices = servers.twill.slices.count
-        self.servers = Server.allCases.compactMap { ServerResult(servers[$0]) }
+        self.slices = slices
+        self.servers = servers.compactMap(ServerResult.init)
         gates = ChurnReport.gates(servers: self.servers)
     }
 

@@ -7,7 +7,8 @@ struct CommonOptions: ParsableArguments {
     var twill: String?
 
     @Option(
-        help: ArgumentHelp("The folder of raw-epoll, textbook-bufferevent and the other peers (default: bench's own).", valueName: "folder")
+        help: ArgumentHelp(
+            "The folder of the programs of all other servers, twill-async among them (default: bench's own).", valueName: "folder")
     )
     var peers: String?
 
@@ -23,17 +24,26 @@ struct CommonOptions: ParsableArguments {
     }
 }
 
-/// The programs that a measurement starts, each known to be there.
+/// The programs that a measurement starts: `twill`, which is a server and the load tester, and those of the other servers.
 struct Programs {
     let twill: String
-    let rawEpoll: String
-    let bufferEvent: String
+    private let peers: URL
 
-    init(_ options: CommonOptions) throws {
-        let peers = Programs.peerFolder(options)
-        rawEpoll = try Programs.peer(Server.rawEpoll.name, in: peers)
-        bufferEvent = try Programs.peer(Server.bufferEvent.name, in: peers)
+    /// - Throws: where the program of one of the servers isn't there.
+    init(_ options: CommonOptions, for servers: [Server]) throws {
+        peers = Programs.peerFolder(options)
         twill = try Programs.twill(at: options.twill, ownFolder: Programs.ownFolder)
+        for server in servers { _ = try path(of: server) }
+    }
+
+    private init(twill: String, peers: URL) {
+        self.twill = twill
+        self.peers = peers
+    }
+
+    /// The program of a server.
+    func path(of server: Server) throws -> String {
+        try server == .twill ? twill : Programs.peer(server.program, in: peers)
     }
 
     /// The load generator of `bench churn`, which is where the peers are. No other measurement needs it.
@@ -51,21 +61,14 @@ struct Programs {
         try peer("framer-bench", in: peerFolder(options))
     }
 
-    /// Copies of the programs in `folder`, without their debug information.
+    /// Copies of the servers' programs in `folder`, without their debug information.
     ///
     /// valgrind before 3.22 gives up on the DWARF 5 that Swift's compilers write. Symbols stay, so functions keep their names; what is counted
     /// stays the same.
-    func stripped(into folder: TemporaryFolder) throws -> Programs {
-        try Programs(
-            twill: Programs.strip(twill, into: folder),
-            rawEpoll: Programs.strip(rawEpoll, into: folder),
-            bufferEvent: Programs.strip(bufferEvent, into: folder))
-    }
-
-    private init(twill: String, rawEpoll: String, bufferEvent: String) {
-        self.twill = twill
-        self.rawEpoll = rawEpoll
-        self.bufferEvent = bufferEvent
+    func stripped(_ servers: [Server], into folder: TemporaryFolder) throws -> Programs {
+        let copy = try Programs.strip(twill, into: folder)
+        for program in try Set(servers.map(path)) where program != twill { _ = try Programs.strip(program, into: folder) }
+        return Programs(twill: copy, peers: URL(fileURLWithPath: folder.path))
     }
 
     /// A copy of one program.

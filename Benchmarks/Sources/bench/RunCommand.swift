@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// `bench run`: CPU time per message, throughput and latency of the three servers under load.
+/// `bench run`: CPU time per message, throughput and latency of the servers under load.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
@@ -12,15 +12,27 @@ struct RunCommand: ParsableCommand {
             round and a different one begins each round, so that whatever else the machine does hits all of them alike. Printed are the medians \
             over the rounds.
 
-              bench run                              everything, about eight minutes
-              bench run --rounds 3 --duration 1      a first look
-              bench run --scenario echo-64 line-64   only these two
-              bench run --json today.json            keeps every round
+              bench run                                everything, about ten minutes
+              bench run --rounds 3 --duration 1        a first look, three minutes
+              bench run --scenario echo-64 line-64     only these two
+              bench run --server twill twill-async     only these two
+              bench run --json today.json              keeps every round
 
-            The scenarios, and the gates, the most that they allow for Twill's CPU time per message against raw-epoll's and \
-            textbook-bufferevent's. Bytes are those on the wire, framing included. Where there is no gate the figure is printed all the same.
+            The servers:
+
+            \(RunCommand.serverList)
+
+            The scenarios. Bytes are those on the wire, framing included.
 
             \(RunCommand.scenarioList)
+
+            \(Server.standard.map(\.name).joined(separator: ", ")) take part in each of them, the others in:
+
+            \(RunCommand.contestantList)
+
+            The gates, the most that a server's CPU time per message may be as a part of another's. Every other ratio is printed all the same.
+
+            \(RunCommand.gateList)
 
             The column `spread` says how far a server's rounds lie apart. A difference smaller than that is none; take more rounds.
             """
@@ -35,9 +47,7 @@ struct RunCommand: ParsableCommand {
         transform: RunCommand.seconds(parsing:))
     var duration = 3.0
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Only these scenarios, by name.", valueName: "name"))
-    var scenario: [String] = []
-
+    @OptionGroup var choice: ScenarioChoice
     @OptionGroup var report: ReportOptions
     @OptionGroup var cores: CoreOptions
     @OptionGroup var common: CommonOptions
@@ -53,16 +63,36 @@ struct RunCommand: ParsableCommand {
     }
 
     private static var scenarioList: String {
-        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth", "vs raw", "vs bufferevent"])
+        var table = Table(["  NAME", "bytes", "socket", "framing", "connections", "depth"])
         for scenario in Scenario.all {
-            let load = [
-                String(scenario.messageBytes), scenario.socket.rawValue, scenario.framing.rawValue, String(scenario.connections),
-                String(scenario.depth),
-            ]
-            let gates = Server.peers.map { scenario.ratioMax(against: $0)?.formatted(digits: 2) ?? "-" }
-            table.add(["  \(scenario.name)"] + load + gates)
+            table.add([
+                "  \(scenario.name)", String(scenario.messageBytes), scenario.socket.rawValue, scenario.framing.rawValue,
+                String(scenario.connections), String(scenario.depth),
+            ])
         }
         return table.description
+    }
+
+    private static var serverList: String {
+        let width = Server.allCases.map(\.name.count).max() ?? 0
+        return Server.allCases.map { server in
+            "  \(server.name)\(String(repeating: " ", count: width - server.name.count))  \(server.summary)"
+        }.joined(separator: "\n")
+    }
+
+    private static var contestantList: String {
+        Scenario.all.compactMap { scenario in
+            let others = scenario.servers.filter { !Server.standard.contains($0) }
+            return others.isEmpty ? nil : "  \(scenario.name): \(others.map(\.name).joined(separator: ", "))"
+        }.joined(separator: "\n")
+    }
+
+    private static var gateList: String {
+        Scenario.all.flatMap { scenario in
+            scenario.limits.map { limit in
+                "  \(scenario.name): \(limit.server.name) <= \(limit.ratioMax.formatted(digits: 2)) of \(limit.peer.name)"
+            }
+        }.joined(separator: "\n")
     }
 
     func validate() throws {
@@ -70,14 +100,11 @@ struct RunCommand: ParsableCommand {
         guard duration > 0, duration <= 3600 else {
             throw ValidationError("--duration \(duration) is out of range; give seconds, up to 3600.")
         }
-        for name in scenario where Scenario.named(name) == nil {
-            let known = Scenario.all.map(\.name).joined(separator: ", ")
-            throw ValidationError("There is no scenario '\(name)'; give one or more of \(known).")
-        }
     }
 
     func run() throws {
-        let programs = try Programs(common)
+        let scenarios = try choice.among(Scenario.all)
+        let programs = try Programs(common, for: scenarios.flatMap(\.servers))
         let wrappers = try cores.wrappers()
         try DescriptorLimit.raise()
         let folder = try TemporaryFolder()
@@ -89,36 +116,27 @@ struct RunCommand: ParsableCommand {
             load: LoadTester(twill: programs.twill, wrapper: wrappers.load, folder: folder),
             amount: .seconds(duration, warmup: Self.warmupSeconds)
         )
-        let scenarios = scenario.isEmpty ? Scenario.all : Scenario.all.filter { scenario.contains($0.name) }
+        let allRuns = rounds * scenarios.reduce(0) { $0 + $1.servers.count }
+        var done = 0
         var results: [ScenarioResult] = []
-        for (index, scenario) in scenarios.enumerated() {
-            let earlierRuns = index * rounds * Server.allCases.count
-            let allRuns = scenarios.count * rounds * Server.allCases.count
-            let result = try measure(scenario, with: measurement, progress: (earlierRuns, allRuns))
+        for scenario in scenarios {
+            var runs: [Server: [LoadRun]] = [:]
+            for round in 0..<rounds {
+                for server in scenario.servers.turns(ofRound: round) {
+                    let run = try measurement.measure(server, under: scenario)
+                    runs[server, default: []].append(run)
+                    done += 1
+                    Progress.say(
+                        "[\(done)/\(allRuns)] \(scenario.name) round \(round + 1)/\(rounds) \(server.name): "
+                            + "\(run.messagesPerSecond.formatted(digits: 0)) messages/s, "
+                            + "\(run.cpuMicrosecondsPerMessage.formatted(digits: 3)) us of CPU per message")
+                }
+            }
+            let result = ScenarioResult(scenario: scenario, runs: runs)
             print(result.description(rounds: rounds, duration: duration) + "\n")
             results.append(result)
         }
         try report.write(RunReport(rounds: rounds, durationSeconds: duration, scenarios: results))
         try common.judge(results.flatMap(\.gates))
-    }
-
-    private func measure(
-        _ scenario: Scenario, with measurement: LoadMeasurement, progress: (earlier: Int, all: Int)
-    ) throws -> ScenarioResult {
-        var runs = ByServer<[LoadRun]> { _ in [] }
-        var done = progress.earlier
-        for round in 0..<rounds {
-            for position in Server.allCases.indices {
-                let server = Server.allCases[(round + position) % Server.allCases.count]
-                let run = try measurement.measure(server, under: scenario)
-                runs[server].append(run)
-                done += 1
-                Progress.say(
-                    "[\(done)/\(progress.all)] \(scenario.name) round \(round + 1)/\(rounds) \(server.name): "
-                        + "\(run.messagesPerSecond.formatted(digits: 0)) messages/s, "
-                        + "\(run.cpuMicrosecondsPerMessage.formatted(digits: 3)) us of CPU per message")
-            }
-        }
-        return ScenarioResult(scenario: scenario, runs: runs)
     }
 }

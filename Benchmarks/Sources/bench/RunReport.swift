@@ -12,38 +12,44 @@ struct ScenarioResult: Codable {
     let load: String
     let servers: [ServerResult]
     let gates: [Gate]
+    private let references: [Server]
 
     struct ServerResult: Codable {
-        let name: String
+        let server: Server
         let median: LoadRun
         let cpuSpread: Double
         let runs: [LoadRun]
+
+        private enum CodingKeys: String, CodingKey {
+            case server = "name"
+            case median, cpuSpread, runs
+        }
     }
 
-    init(scenario: Scenario, runs: ByServer<[LoadRun]>) {
+    init(scenario: Scenario, runs: [Server: [LoadRun]]) {
         name = scenario.name
         load = scenario.summary
-        servers = Server.allCases.compactMap { server in
-            guard let median = LoadRun(medianOf: runs[server]) else { return nil }
-            let cpu = runs[server].map(\.cpuMicrosecondsPerMessage)
-            return ServerResult(name: server.name, median: median, cpuSpread: cpu.spread ?? 0, runs: runs[server])
+        references = scenario.references
+        servers = scenario.servers.compactMap { server in
+            guard let runs = runs[server], let median = LoadRun(medianOf: runs) else { return nil }
+            return ServerResult(server: server, median: median, cpuSpread: runs.map(\.cpuMicrosecondsPerMessage).spread ?? 0, runs: runs)
         }
-        gates = Server.peers.compactMap { [servers] peer in
-            guard let limit = scenario.ratioMax(against: peer), let ratio = ScenarioResult.ratio(.twill, to: peer, in: servers)
-            else { return nil }
-            return Gate(ScenarioResult.gateName(scenario.name, against: peer), value: ratio, limit: limit)
+        gates = scenario.limits.compactMap { [servers] limit in
+            ScenarioResult.ratio(limit.server, to: limit.peer, in: servers).map { ratio in
+                Gate(ScenarioResult.gateName(scenario.name, limit.server, to: limit.peer), value: ratio, limit: limit.ratioMax)
+            }
         }
     }
 
-    private static func gateName(_ scenario: String, against peer: Server) -> String {
-        "\(scenario) vs \(peer.name)"
+    private static func gateName(_ scenario: String, _ server: Server, to peer: Server) -> String {
+        "\(scenario): \(server.name) vs \(peer.name)"
     }
 
     /// CPU per message of one server against another's, of the medians.
     private static func ratio(_ server: Server, to peer: Server, in servers: [ServerResult]) -> Double? {
         guard
-            let own = servers.first(where: { $0.name == server.name })?.median.cpuMicrosecondsPerMessage,
-            let other = servers.first(where: { $0.name == peer.name })?.median.cpuMicrosecondsPerMessage, other > 0
+            let own = servers.first(where: { $0.server == server })?.median.cpuMicrosecondsPerMessage,
+            let other = servers.first(where: { $0.server == peer })?.median.cpuMicrosecondsPerMessage, other > 0
         else { return nil }
         return own / other
     }
@@ -51,32 +57,29 @@ struct ScenarioResult: Codable {
 
 extension ScenarioResult {
     func description(rounds: Int, duration: Double) -> String {
-        var table = Table([
-            "server", "messages/s", "MB/s", "p50 us", "p99 us", "CPU us/message", "spread", "vs raw-epoll", "vs bufferevent",
-        ])
-        for server in servers {
-            let median = server.median
+        var table = Table(
+            ["server", "messages/s", "MB/s", "p50 us", "p99 us", "CPU us/message", "spread"] + references.map(\.heading))
+        for result in servers {
+            let median = result.median
             table.add(
                 [
-                    server.name,
+                    result.server.name,
                     median.messagesPerSecond.formatted(digits: 0),
                     median.megabytesPerSecond.formatted(digits: 1),
                     median.p50Microseconds.formatted(digits: 0),
                     median.p99Microseconds.formatted(digits: 0),
                     median.cpuMicrosecondsPerMessage.formatted(digits: 3),
-                    "\((server.cpuSpread * 100).formatted(digits: 0)) %",
-                ] + verdicts(of: server))
+                    "\((result.cpuSpread * 100).formatted(digits: 0)) %",
+                ] + references.map { verdict(on: result.server, against: $0) })
         }
         return "\(name): \(load); medians of \(rounds) rounds of \(duration.formatted(digits: 1)) s\n\(table)"
     }
 
-    /// The last two columns: ratios, with the gates, where there are any, beside those of Twill.
-    private func verdicts(of server: ServerResult) -> [String] {
-        Server.peers.map { peer in
-            guard let which = Server(rawValue: server.name) else { return "" }
-            let gateName = ScenarioResult.gateName(name, against: peer)
-            if which == .twill, let gate = gates.first(where: { $0.name == gateName }) { return gate.description }
-            return ScenarioResult.ratio(which, to: peer, in: servers)?.formatted(digits: 2) ?? ""
-        }
+    /// The ratio of one server to another that it is held against, with the gate where there is one.
+    private func verdict(on server: Server, against peer: Server) -> String {
+        let gateName = ScenarioResult.gateName(name, server, to: peer)
+        if let gate = gates.first(where: { $0.name == gateName }) { return gate.description }
+        guard server.references.contains(peer) else { return "" }
+        return ScenarioResult.ratio(server, to: peer, in: servers)?.formatted(digits: 2) ?? ""
     }
 }

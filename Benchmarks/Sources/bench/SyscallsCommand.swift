@@ -13,15 +13,17 @@ struct SyscallsCommand: ParsableCommand {
 
               bench syscalls                       the tables
               bench syscalls --messages 20000      the same, smoother
+              bench syscalls --server twill        only one of the servers
 
             Gates, for an echo of 64 bytes: Twill makes at most \(SyscallsCommand.callsMax) calls besides waiting, and never calls epoll_ctl. \
-            Lines are for information.
+            Lines, and what it does by tasks, are for information.
             """
     )
 
     @Option(help: ArgumentHelp("N, the messages of the shorter run.", valueName: "count"))
     var messages = 8192
 
+    @OptionGroup var choice: ScenarioChoice
     @OptionGroup var common: CommonOptions
 
     /// Times are of no interest here, so two scenarios are enough: one wake-up per message, and many messages per wake-up.
@@ -34,7 +36,8 @@ struct SyscallsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let programs = try Programs(common)
+        let scenarios = try choice.among(Self.scenarios)
+        let programs = try Programs(common, for: scenarios.flatMap(\.servers))
         let strace = try Tool.strace.path()
         try DescriptorLimit.raise()
         let folder = try TemporaryFolder()
@@ -42,16 +45,17 @@ struct SyscallsCommand: ParsableCommand {
         let counting = Counting(programs: programs, load: LoadTester(twill: programs.twill, folder: folder))
 
         var gates: [Gate] = []
-        for scenario in Self.scenarios {
-            let calls = try ByServer { server in
+        for scenario in scenarios {
+            var calls: [Server: [String: Double]] = [:]
+            for server in scenario.servers {
                 let file = folder.file("\(server.name)-\(scenario.name).strace")
                 let once = try StraceSummary(counting, server, scenario, messages: messages, strace: strace, file: file)
                 let twice = try StraceSummary(counting, server, scenario, messages: messages * 2, strace: strace, file: file)
-                return twice.callsPerMessage(beyond: once, messages: messages)
+                calls[server] = twice.callsPerMessage(beyond: once, messages: messages)
             }
-            let isGated = scenario.name == Scenario.echo64.name
-            let ownGates = isGated ? gatesOf(calls.twill) : []
-            print("system calls per message, \(scenario.name): \(scenario.summary)\n\(table(calls, gates: ownGates))\n")
+            let gated = scenario.name == Scenario.echo64.name ? calls[.twill] : nil
+            let ownGates = gated.map(gates(of:)) ?? []
+            print("system calls per message, \(scenario.name): \(scenario.summary)\n\(table(calls, scenario.servers, ownGates))\n")
             gates += ownGates
         }
         try common.judge(gates)
@@ -61,26 +65,24 @@ struct SyscallsCommand: ParsableCommand {
         calls.filter { !Self.waiting.contains($0.key) }.values.reduce(0, +)
     }
 
-    private func gatesOf(_ calls: [String: Double]) -> [Gate] {
+    private func gates(of calls: [String: Double]) -> [Gate] {
         [
             Gate("system calls besides waiting", value: besidesWaiting(calls), limit: Self.callsMax),
             Gate("epoll_ctl calls", value: calls["epoll_ctl"] ?? 0, limit: 0),
         ]
     }
 
-    private func table(_ calls: ByServer<[String: Double]>, gates: [Gate]) -> Table {
-        var table = Table(["call"] + Server.allCases.map(\.name) + [""])
-        let names = Set(Server.allCases.flatMap { calls[$0].keys })
-        // What makes no hundredth of a call per message in any server is not part of serving one.
-        let shown = names.filter { name in Server.allCases.contains { (calls[$0][name] ?? 0) >= 0.005 } }
-        for name in shown.sorted() {
-            let figures = Server.allCases.map { (calls[$0][name] ?? 0).formatted(digits: 2) }
-            table.add([name] + figures)
+    private func table(_ calls: [Server: [String: Double]], _ servers: [Server], _ gates: [Gate]) -> Table {
+        var table = Table(["call"] + servers.map(\.name))
+        func add(_ name: String, _ figure: ([String: Double]) -> Double) {
+            table.add([name] + servers.map { figure(calls[$0] ?? [:]).formatted(digits: 2) })
         }
-        let all = Server.allCases.map { calls[$0].values.reduce(0, +).formatted(digits: 2) }
-        table.add(["all"] + all)
-        table.add(["besides waiting"] + Server.allCases.map { besidesWaiting(calls[$0]).formatted(digits: 2) })
-        for gate in gates { table.add([gate.name, "", "", gate.description]) }
+        // What makes no hundredth of a call per message in any server is not part of serving one.
+        let shown = calls.values.flatMap { $0.filter { $0.value >= 0.005 }.keys }
+        for name in Set(shown).sorted() { add(name) { $0[name] ?? 0 } }
+        add("all") { $0.values.reduce(0, +) }
+        add("besides waiting", besidesWaiting)
+        for gate in gates { table.add([gate.name] + servers.map { $0 == .twill ? gate.description : "" }) }
         return table
     }
 }

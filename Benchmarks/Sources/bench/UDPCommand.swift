@@ -41,7 +41,7 @@ struct UDPCommand: ParsableCommand {
     }
 
     func run() throws {
-        let twill = try Programs(common).twill
+        let twill = try Programs(common, for: []).twill
         let udpEcho = try Programs.udpPeer("udp-echo", common)
         let wrappers = try cores.wrappers()
         let load = try UDPLoad(program: Programs.udpPeer("udp-load", common), wrapper: wrappers.load, seconds: duration)
@@ -49,8 +49,7 @@ struct UDPCommand: ParsableCommand {
         for scenario in UDPScenario.all {
             var runs: [UDPServer: [UDPRun]] = [:]
             for round in 0..<rounds {
-                for position in UDPServer.allCases.indices {
-                    let server = UDPServer.allCases[(round + position) % UDPServer.allCases.count]
+                for server in UDPServer.allCases.turns(ofRound: round) {
                     let command = wrappers.server + server.command(twill: twill, udpEcho: udpEcho)
                     let run = try measure(ServerProcess(command, name: server.rawValue), under: scenario, load)
                     runs[server, default: []].append(run)
