@@ -56,16 +56,27 @@ public final class Connection {
     // Reading.
 
     /// The bytes as they arrive, in pieces of any size that are never empty.
-    public var chunks: ConnectionChunks { ConnectionChunks(connection: self) }
+    public var chunks: ConnectionChunks { ConnectionChunks(self) }
 
     /// The next bytes, however many have arrived; nil at the end of the input.
+    @inlinable
     public nonisolated(nonsending) func readChunk() async throws -> [UInt8]? {
-        use(nil)
-        while intake.isEmpty {
-            guard try await intake.waitForInput() else { return nil }
+        while true {
+            if let chunk = takeChunk() { return chunk }
+            guard try await waitForInput() else { return nil }
         }
+    }
+
+    /// All bytes that have arrived; nil where there are none.
+    @usableFromInline
+    func takeChunk() -> [UInt8]? {
+        use(nil)
         return intake.takeAll()
     }
+
+    /// Waits for input; false where none will come any more.
+    @usableFromInline
+    nonisolated(nonsending) func waitForInput() async throws -> Bool { try await intake.waitForInput() }
 
     /// The bytes that have arrived and nobody has read, a part of a frame included.
     public var unreadBytes: [UInt8] {
@@ -73,8 +84,12 @@ public final class Connection {
     }
 
     /// Makes a framing the one that reads. Bytes that another one has taken in of an unfinished frame are read again.
+    @inline(__always)
     func use(_ next: (any FramingInUse)?) {
-        guard framing !== next else { return }
+        if framing !== next { change(to: next) }
+    }
+
+    private func change(to next: (any FramingInUse)?) {
         if let framing { intake.putBack(framing.takeUnfinishedBytes()) }
         framing = next
     }
@@ -84,43 +99,39 @@ public final class Connection {
     /// Sends bytes, after all those written before; returns at once unless the peer is slow, else when it has taken enough.
     ///
     /// - Throws: ``ConnectionLost`` where the connection has closed or is closing; `CancellationError` where the task was cancelled while it waited.
+    @inlinable
     public nonisolated(nonsending) func write(_ bytes: [UInt8]) async throws {
-        try intake.checkOpen()
-        transport.write(bytes)
-        if isFull { try await intake.waitForRoom() }
+        if try hand(over: bytes) { try await waitForRoom() }
     }
 
     /// Sends text as UTF-8.
+    @inlinable
     public nonisolated(nonsending) func write(_ text: String) async throws {
-        try intake.checkOpen()
-        transport.write(text)
-        if isFull { try await intake.waitForRoom() }
+        if try hand(over: text) { try await waitForRoom() }
     }
 
     /// Sends bytes that other connections may be sending too, without a copy for each.
+    @inlinable
     public nonisolated(nonsending) func write(_ shared: SharedBytes) async throws {
-        try intake.checkOpen()
-        transport.write(shared)
-        if isFull { try await intake.waitForRoom() }
+        if try hand(over: shared) { try await waitForRoom() }
     }
 
     /// Sends a line and CR LF.
+    @inlinable
     public nonisolated(nonsending) func writeLine(_ line: String) async throws {
-        try intake.checkOpen()
-        transport.writeFrame(prefix: .none, body: line.utf8Span.span, suffix: .crlf)
-        if isFull { try await intake.waitForRoom() }
+        if try hand(overLine: line) { try await waitForRoom() }
     }
 
     /// Sends a line and CR LF.
+    @inlinable
     public nonisolated(nonsending) func writeLine(_ line: [UInt8]) async throws {
-        try intake.checkOpen()
-        transport.writeFrame(prefix: .none, body: line.span, suffix: .crlf)
-        if isFull { try await intake.waitForRoom() }
+        if try hand(overLine: line) { try await waitForRoom() }
     }
 
     /// Sends a netstring.
+    @inlinable
     public nonisolated(nonsending) func writeNetstring(_ bytes: [UInt8]) async throws {
-        try await writeFrame(bytes, as: NetstringFramer())
+        if try hand(overNetstring: bytes) { try await waitForRoom() }
     }
 
     /// Sends a frame as a framer writes it.
@@ -130,9 +141,42 @@ public final class Connection {
         try await write(output)
     }
 
+    // What can be done without waiting is done by these: whether more waits to be sent then than should.
+
+    @usableFromInline
+    func hand(over bytes: [UInt8]) throws -> Bool { try hand { $0.write(bytes) } }
+
+    @usableFromInline
+    func hand(over text: String) throws -> Bool { try hand { $0.write(text) } }
+
+    @usableFromInline
+    func hand(over shared: SharedBytes) throws -> Bool { try hand { $0.write(shared) } }
+
+    @usableFromInline
+    func hand(overLine line: String) throws -> Bool { try hand { $0.writeLine(line.utf8Span.span) } }
+
+    @usableFromInline
+    func hand(overLine line: [UInt8]) throws -> Bool { try hand { $0.writeLine(line.span) } }
+
+    @usableFromInline
+    func hand(overNetstring bytes: [UInt8]) throws -> Bool { try hand { $0.writeNetstring(bytes.span) } }
+
+    @inline(__always)
+    private func hand(_ write: (Transport) -> Void) throws -> Bool {
+        try intake.checkOpen()
+        write(transport)
+        return isFull
+    }
+
     /// Whether more waits to be sent than should.
     @inline(__always)
-    var isFull: Bool { transport.bufferedByteCount > transport.waterMarks.high }
+    var isFull: Bool {
+        let waiting = transport.bufferedByteCount
+        return waiting > 0 && waiting > transport.waterMarks.high
+    }
+
+    @usableFromInline
+    nonisolated(nonsending) func waitForRoom() async throws { try await intake.waitForRoom() }
 
     // Closing.
 

@@ -9,35 +9,71 @@
 /// - Throws, where it is iterated: ``Rejection`` for input that breaks the rules; ``ConnectionLost`` where the connection breaks;
 ///   `CancellationError`; ``ConnectionError/alreadyReading``. At the end of the input an unfinished frame is not told: see
 ///   ``Connection/unreadBytes``.
-public struct ConnectionFrames<Framing: Framer, Element>: AsyncSequence {
+public struct ConnectionFrames<Element>: AsyncSequence {
     public typealias Failure = any Error
 
-    let connection: Connection
-    let reader: FrameReader<Framing>
-    let make: (Span<UInt8>) throws -> Element
+    @usableFromInline let source: FrameSource<Element>
+
+    @inline(__always)
+    init<Framing: Framer>(_ framer: Framing, of connection: Connection, _ make: @escaping (Span<UInt8>) throws -> Element) {
+        let reader = FrameReader(framer)
+        source = FrameSource(connection, framer) { try reader.takeFrame(from: connection, make) }
+    }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
-        let frames: ConnectionFrames
+        @usableFromInline let source: FrameSource<Element>
 
-        public mutating func next(isolation: isolated (any Actor)?) async throws -> Element? {
-            try await frames.next()
+        @inlinable
+        init(_ source: FrameSource<Element>) {
+            self.source = source
         }
 
+        @inlinable
+        public nonisolated(nonsending) mutating func next(isolation: (any Actor)?) async throws -> Element? {
+            try await source.next()
+        }
+
+        @inlinable
         public mutating func next() async throws -> Element? {
             try await next(isolation: #isolation)
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(frames: self) }
+    @inlinable
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(source) }
 
     /// The next frame; nil at the end of the input.
-    public nonisolated(nonsending) func next() async throws -> Element? {
-        try await reader.next(on: connection, make)
-    }
+    @inlinable
+    public nonisolated(nonsending) func next() async throws -> Element? { try await source.next() }
 
     /// Sends a frame of this kind.
     public nonisolated(nonsending) func write(_ frame: [UInt8]) async throws {
-        try await connection.writeFrame(frame, as: reader.framer)
+        try await source.connection.writeFrame(frame, as: source.framer)
+    }
+}
+
+/// Where the frames of a connection come from.
+///
+/// It has the way to take a frame as a closure, which knows the framer; a program that iterates need not.
+@usableFromInline
+final class FrameSource<Element> {
+    @usableFromInline let connection: Connection
+    /// Takes the next frame that has arrived.
+    @usableFromInline let take: () throws -> Element?
+    fileprivate let framer: any Framer
+
+    fileprivate init(_ connection: Connection, _ framer: any Framer, take: @escaping () throws -> Element?) {
+        self.connection = connection
+        self.framer = framer
+        self.take = take
+    }
+
+    @inlinable
+    nonisolated(nonsending) func next() async throws -> Element? {
+        while true {
+            if let frame = try take() { return frame }
+            guard try await connection.waitForInput() else { return nil }
+        }
     }
 }
 
@@ -46,44 +82,58 @@ public struct ConnectionChunks: AsyncSequence {
     public typealias Failure = any Error
     public typealias Element = [UInt8]
 
-    let connection: Connection
+    @usableFromInline let connection: Connection
+
+    @inlinable
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
-        let connection: Connection
+        @usableFromInline let connection: Connection
 
-        public mutating func next(isolation: isolated (any Actor)?) async throws -> [UInt8]? {
+        @inlinable
+        init(_ connection: Connection) {
+            self.connection = connection
+        }
+
+        @inlinable
+        public nonisolated(nonsending) mutating func next(isolation: (any Actor)?) async throws -> [UInt8]? {
             try await connection.readChunk()
         }
 
+        @inlinable
         public mutating func next() async throws -> [UInt8]? {
             try await next(isolation: #isolation)
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection) }
+    @inlinable
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection) }
 }
 
 extension Connection {
     /// Lines as text, without what ends them; a line that is no UTF-8 is a ``Rejection``. They end with CR LF, and have at most 16384 bytes.
-    public var lines: ConnectionFrames<LineFramer, String> { lines() }
+    public var lines: ConnectionFrames<String> { lines() }
 
     /// Lines as text; see ``lines``.
-    public func lines(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384) -> ConnectionFrames<LineFramer, String> {
-        let framer = LineFramer(delimiter: delimiter, lengthMax: lengthMax)
-        return ConnectionFrames(connection: self, reader: FrameReader(framer)) { try String(validating: $0) }
+    public func lines(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384) -> ConnectionFrames<String> {
+        ConnectionFrames(LineFramer(delimiter: delimiter, lengthMax: lengthMax), of: self) { try String(validating: $0) }
     }
 
     /// Lines as bytes, without what ends them.
-    public func byteLines(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384) -> ConnectionFrames<LineFramer, [UInt8]> {
-        frames(of: LineFramer(delimiter: delimiter, lengthMax: lengthMax))
+    public func byteLines(delimiter: LineDelimiter = .crlf, lengthMax: Int = 16384) -> ConnectionFrames<[UInt8]> {
+        ConnectionFrames(LineFramer(delimiter: delimiter, lengthMax: lengthMax), of: self) { Array(copying: $0) }
     }
 
     /// Netstrings, of at most 99999 bytes.
-    public var netstrings: ConnectionFrames<NetstringFramer, [UInt8]> { frames(of: NetstringFramer()) }
+    public var netstrings: ConnectionFrames<[UInt8]> {
+        ConnectionFrames(NetstringFramer(), of: self) { Array(copying: $0) }
+    }
 
     /// The frames that a framer finds. Lines that it skips are passed over.
-    public func frames<Framing: Framer>(of framer: Framing) -> ConnectionFrames<Framing, [UInt8]> {
-        ConnectionFrames(connection: self, reader: FrameReader(framer)) { Array(copying: $0) }
+    public func frames(of framer: some Framer) -> ConnectionFrames<[UInt8]> {
+        ConnectionFrames(framer, of: self) { Array(copying: $0) }
     }
 
     /// Calls the closure with every line to the end of the input, lent for the length of the call: what costs least.
@@ -127,71 +177,54 @@ protocol FramingInUse: AnyObject {
 
 /// Takes frames out of a connection's bytes, as they are asked for.
 final class FrameReader<Framing: Framer>: FramingInUse {
-    private(set) var framer: Framing
+    private let framer: PlainBox<Framing>
 
+    @inline(__always)
     init(_ framer: Framing) {
-        self.framer = framer
+        self.framer = PlainBox(framer)
     }
 
-    var unfinishedBytes: [UInt8] { framer.unfinishedBytes }
+    var unfinishedBytes: [UInt8] { framer.value.unfinishedBytes }
 
-    func takeUnfinishedBytes() -> [UInt8] { framer.takeUnfinishedBytes() }
+    func takeUnfinishedBytes() -> [UInt8] { framer.value.takeUnfinishedBytes() }
 
-    nonisolated(nonsending) func next<Element>(
-        on connection: Connection, _ make: (Span<UInt8>) throws -> Element
-    ) async throws -> Element? {
+    /// Makes something of the next frame that has arrived; nil where none has.
+    @inline(__always)
+    func takeFrame<Element>(from connection: Connection, _ make: (Span<UInt8>) throws -> Element) throws -> Element? {
         connection.use(self)
-        while true {
-            if let frame = try takeFrame(from: connection.intake, make) { return frame }
-            guard try await connection.intake.waitForInput() else { return nil }
+        guard !connection.intake.isEmpty else { return nil }
+        return try connection.intake.read { unread, position in
+            let frame = try framer.value.lendNext(in: unread, at: &position, make)
+            if frame == nil { position = unread.count }
+            return frame
         }
     }
 
-    private func takeFrame<Element>(from intake: ConnectionIntake, _ make: (Span<UInt8>) throws -> Element) throws -> Element? {
-        guard !intake.isEmpty else { return nil }
-        return try intake.read { unread, position in
-            while true {
-                switch framer.next(in: unread, at: &position) {
-                case .frame(let range): return try make(unread.extracting(range))
-                case .collectedFrame: return try make(framer.takeCollected().span)
-                case .skipped: continue
-                case .needsMore:
-                    position = unread.count
-                    return nil
-                case .rejected(let rejection): throw rejection
-                }
-            }
-        }
-    }
-
+    /// Calls with each frame to the end of the input.
+    @inline(__always)
     nonisolated(nonsending) func forEach(on connection: Connection, _ body: (Span<UInt8>) throws -> Void) async throws {
         connection.use(self)
         while true {
             try takeAll(from: connection, body)
             if connection.isFull {
                 try await connection.intake.waitForRoom()
-            } else if try await !connection.intake.waitForInput() {
+            } else if try await !connection.waitForInput() {
                 return
             }
         }
     }
 
     /// Calls with each frame that has arrived, unless too much waits to be sent.
+    @inline(__always)
     private func takeAll(from connection: Connection, _ body: (Span<UInt8>) throws -> Void) throws {
         guard !connection.intake.isEmpty else { return }
         try connection.intake.read { unread, position in
-            while true {
-                switch framer.next(in: unread, at: &position) {
-                case .frame(let range): try body(unread.extracting(range))
-                case .collectedFrame: try body(framer.takeCollected().span)
-                case .skipped: continue
-                case .needsMore:
+            repeat {
+                guard try framer.value.lendNext(in: unread, at: &position, body) != nil else {
                     position = unread.count
                     return
-                case .rejected(let rejection): throw rejection
                 }
-                if connection.transport.bufferedByteCount > 0, connection.isFull { return }
-            }
+            } while !connection.isFull
         }
     }
 }

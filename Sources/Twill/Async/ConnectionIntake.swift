@@ -7,6 +7,8 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
     private static let keptCapacity = 512
 
     let handle: ReactorHandle
+    /// The task that has made or got the connection, and most likely waits for it.
+    var scope: TaskScope?
     /// A task that waits for input.
     let reader = WaitingPlace()
     /// Called once, when the connection is made.
@@ -14,8 +16,8 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
     /// Called once, when it has ended.
     var whenLost: (() -> Void)?
 
-    private var bytes: [UInt8] = []
-    private var position = 0
+    /// The bytes that have arrived, and how many of them were read.
+    private let unread = PlainBox<(bytes: [UInt8], position: Int)>(([], 0))
     private var isHeld = false
     /// Whether the peer will send no more.
     private(set) var hasEnded = false
@@ -39,8 +41,13 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
     }
 
     override func dataReceived(_ data: Span<UInt8>) {
-        bytes.append(data)
-        if !isHeld, bytes.count - position > Self.high {
+        if isEmpty, data.count > Self.keptCapacity {
+            // Just as large as it must be: it may be handed out as it is.
+            unread.value = (Array(copying: data), 0)
+        } else {
+            unread.value.bytes.append(data)
+        }
+        if !isHeld, unreadCount > Self.high {
             isHeld = true
             transport.pauseProducing()
         }
@@ -67,52 +74,52 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
 
     // What tasks ask for.
 
-    var isEmpty: Bool { position == bytes.count }
+    @inline(__always)
+    private var unreadCount: Int { unread.value.bytes.count - unread.value.position }
+
+    @inline(__always)
+    var isEmpty: Bool { unreadCount == 0 }
 
     /// Lends the unread bytes, and forgets those that were read.
     @inline(__always)
     func read<Result>(_ body: (_ unread: Span<UInt8>, _ position: inout Int) throws -> Result) rethrows -> Result {
         // Out of its place meanwhile, so that lending it costs no reference count and more input finds no borrowed memory.
         var lent: [UInt8] = []
-        swap(&lent, &bytes)
-        var end = position
+        swap(&lent, &unread.value.bytes)
+        var end = unread.value.position
         defer {
             // What arrived meanwhile, if a call has resumed the input, goes behind.
-            if !bytes.isEmpty { lent += bytes }
-            bytes = lent
-            position = end
-            forgetRead()
+            if !unread.value.bytes.isEmpty { lent += unread.value.bytes }
+            let isRead = end == lent.count
+            if isRead, lent.capacity > Self.keptCapacity { lent = [] }
+            if isRead, !lent.isEmpty { lent.removeAll(keepingCapacity: true) }
+            unread.value.position = isRead ? 0 : end
+            swap(&lent, &unread.value.bytes)
+            if isHeld { goOnIfPossible() }
         }
         let span = lent.span
         return try body(span, &end)
     }
 
-    /// Takes all of the unread bytes.
-    func takeAll() -> [UInt8] {
-        let taken = position == 0 ? bytes : Array(bytes[position...])
-        bytes = []
-        position = 0
-        goOnIfPossible()
-        return taken
+    /// Takes all of the unread bytes; nil where there are none.
+    func takeAll() -> [UInt8]? {
+        guard !isEmpty else { return nil }
+        var taken: [UInt8] = []
+        swap(&taken, &unread.value.bytes)
+        let position = unread.value.position
+        unread.value.position = 0
+        if isHeld { goOnIfPossible() }
+        return position == 0 ? taken : Array(taken[position...])
     }
 
     /// Puts bytes in front of the unread ones.
     func putBack(_ front: [UInt8]) {
         guard !front.isEmpty else { return }
-        bytes = front + bytes[position...]
-        position = 0
-    }
-
-    private func forgetRead() {
-        if position == bytes.count {
-            if bytes.capacity <= Self.keptCapacity { bytes.removeAll(keepingCapacity: true) } else { bytes = [] }
-            position = 0
-        }
-        goOnIfPossible()
+        unread.value = (front + unread.value.bytes[unread.value.position...], 0)
     }
 
     private func goOnIfPossible() {
-        guard isHeld, bytes.count - position <= Self.low else { return }
+        guard unreadCount <= Self.low else { return }
         isHeld = false
         transport.resumeProducing()
     }
@@ -120,19 +127,28 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
     /// Waits for more input; false where none will come.
     ///
     /// - Throws: how the connection broke; `CancellationError`, which closes the connection; ``ConnectionError/alreadyReading``.
+    @inline(__always)
     nonisolated(nonsending) func waitForInput() async throws -> Bool {
         if hasEnded {
             if let reason, !reason.isClean { throw reason }
             return false
         }
         guard !reader.isTaken else { throw ConnectionError.alreadyReading }
-        try await closingWhereCancelled { try await reader.wait(on: handle) }
+        do {
+            try await reader.wait(on: handle, in: scope)
+        } catch {
+            throw closed(by: error)
+        }
         return true
     }
 
     /// Waits until the peer has taken so much of the output that more may be written.
     nonisolated(nonsending) func waitForRoom() async throws {
-        try await closingWhereCancelled { try await room.wait(on: transport, handle) }
+        do {
+            try await room.wait(on: transport, handle, in: scope)
+        } catch {
+            throw closed(by: error)
+        }
         try checkOpen()
     }
 
@@ -142,7 +158,7 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
             if let reason { return reason }
             let mourner = WaitingPlace()
             mourners.append(mourner)
-            try await mourner.wait(on: handle)
+            try await mourner.wait(on: handle, in: scope)
         }
     }
 
@@ -152,13 +168,10 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
         if transport.currentState != .connected { throw reason ?? .done }
     }
 
-    private nonisolated(nonsending) func closingWhereCancelled(_ body: () async throws -> Void) async throws {
-        do {
-            try await body()
-        } catch let error as CancellationError {
-            transport.loseConnection(because: .thrown(error))
-            throw error
-        }
+    /// Closes the connection for a task that waited and was cancelled.
+    private func closed(by error: any Error) -> any Error {
+        if error is CancellationError { transport.loseConnection(because: .thrown(error)) }
+        return error
     }
 }
 
@@ -169,7 +182,7 @@ private final class RoomProducer: Producer {
     private weak var transport: Transport?
 
     /// Waits until there is room; not at all where there is.
-    nonisolated(nonsending) func wait(on transport: Transport, _ handle: ReactorHandle) async throws {
+    nonisolated(nonsending) func wait(on transport: Transport, _ handle: ReactorHandle, in scope: TaskScope?) async throws {
         if self.transport == nil {
             self.transport = transport
             do {
@@ -182,7 +195,7 @@ private final class RoomProducer: Producer {
         guard isPaused else { return open() }
         let writer = WaitingPlace()
         writers.append(writer)
-        try await writer.wait(on: handle)
+        try await writer.wait(on: handle, in: scope)
     }
 
     /// Lets everybody write.

@@ -35,7 +35,7 @@ final class ServedTasks {
     // It has the port, whose factory has these.
     private unowned let reactor: any Reactor
     private let handler: @Sendable (Connection) async throws -> Void
-    private var served: [ObjectIdentifier: (task: Task<Void, Never>, intake: ConnectionIntake)] = [:]
+    private var served: [ObjectIdentifier: (task: Task<Void, any Error>, intake: ConnectionIntake)] = [:]
     private var whenAllEnded: [() -> Void] = []
 
     init(on reactor: any Reactor, _ handler: @escaping @Sendable (Connection) async throws -> Void) {
@@ -51,14 +51,16 @@ final class ServedTasks {
         // All of these are opened on the reactor's thread, on which the task runs.
         let bound = ReactorBound((tasks: self, connection: Connection(intake)))
         let handler = handler
-        let task = Task(executorPreference: reactor.handle) {
+        let task = reactor.handle.startTask {
+            let (tasks, connection) = bound.value
+            connection.intake.scope = TaskScope.current?.value
             do {
-                try await handler(bound.value.connection)
-                bound.value.connection.close()
+                try await handler(connection)
+                connection.close()
             } catch {
-                bound.value.connection.handlerThrew(error)
+                connection.handlerThrew(error)
             }
-            bound.value.tasks.ended(id)
+            tasks.ended(id)
         }
         served[id] = (task, intake)
     }

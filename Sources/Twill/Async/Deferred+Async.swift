@@ -34,7 +34,7 @@ extension Deferred {
         var cancelTask: () -> Void = {}
         self.init(canceller: { _ in cancelTask() })
         let result = ReactorBound(self)
-        let task = Task(executorPreference: reactor.handle) {
+        let task = reactor.handle.startTask {
             do {
                 let value = try await bound.value()
                 try? result.value.succeed(value)

@@ -54,7 +54,7 @@ extension Reactor {
         let attempt = ConnectionAttempt(handle)
         let connector = try endpoint.connect(attempt, on: self)
         do {
-            try await attempt.place.wait(on: handle)
+            try await attempt.place.wait(on: handle, in: TaskScope.current?.value)
         } catch {
             connector.disconnect()
             throw error
@@ -90,6 +90,7 @@ private final class ConnectionAttempt: ClientFactory {
     func outcome() throws -> Connection {
         if let connection {
             self.connection = nil
+            connection.intake.scope = TaskScope.current?.value
             return connection
         }
         throw failure ?? .cancelled

@@ -17,7 +17,7 @@ extension Reactor {
     ) -> Task<Value, any Error> {
         // A task that never runs must not keep the reactor that it waits for.
         let bound = ReactorBound(WeakReactor(self))
-        return Task(executorPreference: handle) {
+        return handle.startTask {
             guard let reactor = bound.value.reactor else { throw ReactorError.gone }
             return try await body(reactor)
         }
@@ -32,7 +32,7 @@ extension Reactor {
         let place = WaitingPlace()
         let call = callLater(duration) { place.wake() }
         defer { call.cancelIfActive() }
-        try await place.wait(on: handle)
+        try await place.wait(on: handle, in: TaskScope.current?.value)
     }
 
     /// Does something for so long at the most; on the reactor's thread.
@@ -51,7 +51,7 @@ extension Reactor {
     ) async throws -> Value {
         // The body runs on this reactor's thread, as does whoever waits here for it: nothing leaves the thread.
         let bound = ReactorBound(body)
-        let task = Task(executorPreference: handle) { ReactorBound(try await bound.value()) }
+        let task = handle.startTask { ReactorBound(try await bound.value()) }
         var isOver = false
         let alarm = callLater(duration) {
             isOver = true

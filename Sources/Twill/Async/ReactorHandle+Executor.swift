@@ -37,6 +37,7 @@ extension ReactorHandle: SerialExecutor, TaskExecutor {
     }
 
     /// Runs a job now.
+    @inline(__always)
     func run(_ ready: ReadyJob) {
         // Both name what this object is or keeps, and the caller keeps it.
         if ready.isIsolated {
@@ -57,15 +58,17 @@ struct ReadyJob {
 
 /// The reactor as the executor of actors.
 ///
-/// Its handle is written once, before anybody else has seen either of them, and keeps it. That is what makes the `@unchecked` true.
+/// Its handle is written once, before anybody else has seen either of them, and keeps it. That is what makes the reference valid, and the
+/// `@unchecked` true.
+@safe
 final class ReactorIsolation: SerialExecutor, @unchecked Sendable {
-    weak var handle: ReactorHandle?
+    unowned(unsafe) var handle: ReactorHandle?
 
     func enqueue(_ job: consuming ExecutorJob) {
-        handle?.take(ReadyJob(job: UnownedJob(job), isIsolated: true))
+        unsafe handle?.take(ReadyJob(job: UnownedJob(job), isIsolated: true))
     }
 
-    func isIsolatingCurrentContext() -> Bool? { handle?.isIsolatingCurrentContext() }
+    func isIsolatingCurrentContext() -> Bool? { unsafe handle?.isIsolatingCurrentContext() }
 
-    func checkIsolated() { handle?.checkIsolated() }
+    func checkIsolated() { unsafe handle?.checkIsolated() }
 }

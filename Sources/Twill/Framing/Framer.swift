@@ -89,14 +89,25 @@ extension Framer {
     /// - Throws: ``Rejection``, and what the closure throws.
     public mutating func forEachFrame(in input: Span<UInt8>, _ body: (Span<UInt8>) throws -> Void) throws {
         var position = 0
+        while try lendNext(in: input, at: &position, body) != nil {}
+    }
+
+    /// Lends the next frame to the closure, for the length of the call, and returns what that returns; nil where no more whole frames are in
+    /// the input, whose rest was collected. Lines that are skipped are passed over.
+    ///
+    /// - Throws: ``Rejection``, and what the closure throws.
+    @inline(__always)
+    mutating func lendNext<Result>(
+        in input: Span<UInt8>, at position: inout Int, _ body: (Span<UInt8>) throws -> Result
+    ) throws -> Result? {
         while true {
             switch next(in: input, at: &position) {
-            case .frame(let range): try body(input.extracting(range))
+            case .frame(let range): return try body(input.extracting(range))
             case .collectedFrame:
                 let frame = takeCollected()
-                try body(frame.span)
+                return try body(frame.span)
             case .skipped: continue
-            case .needsMore: return
+            case .needsMore: return nil
             case .rejected(let rejection): throw rejection
             }
         }

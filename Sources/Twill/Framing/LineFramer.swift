@@ -29,7 +29,9 @@ public struct LineFramer: Framer {
     /// The most bytes that a line may have, its delimiter not counted.
     public var lengthMax: Int
     /// What ends a line.
-    public private(set) var delimiter: LineDelimiter
+    public private(set) var delimiter: LineDelimiter {
+        didSet { rule = LineRule(delimiter, lengthMax: lengthMax) }
+    }
     /// What happens to a line that is longer than the limit.
     public var overlong: OverlongLines
 
@@ -39,6 +41,8 @@ public struct LineFramer: Framer {
     /// Up to where the input at hand is known to hold no delimiter.
     var scanned = 0
     private var phase = Phase.line
+    /// Finds the lines that lie whole in an input, which most do. The limit is not the rule's affair.
+    private var rule: LineRule
     /// The last bytes of a line that is skipped, which may be the beginning of its delimiter.
     private var tail: [UInt8] = []
 
@@ -47,6 +51,7 @@ public struct LineFramer: Framer {
         self.delimiter = delimiter
         self.lengthMax = lengthMax
         self.overlong = overlong
+        rule = LineRule(delimiter, lengthMax: lengthMax)
     }
 
     /// Changes what ends a line, and gives back what was collected, which may hold the new delimiter.
@@ -96,7 +101,24 @@ public struct LineFramer: Framer {
         output += delimiter.bytes
     }
 
+    @inline(__always)
     public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
+        if isAtBoundary, scanned <= position {
+            switch rule.line(in: input, from: position) {
+            case .line(let end, let next) where end &- position <= lengthMax:
+                let start = position
+                position = next
+                return .frame(start..<end)
+            case .nothing: scanned = input.count
+            default: break
+            }
+        }
+        return findNext(in: input, at: &position)
+    }
+
+    /// The same for every case.
+    @inline(never)
+    private mutating func findNext(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
         switch phase {
         case .line: break
         case .discarding: if !skipRest(of: input, at: &position) { return .needsMore }

@@ -39,13 +39,7 @@ open class NetstringReceiver: FrameReceiver {
 
     /// Sends a string in one write. Its length is not checked.
     public final func sendString(_ string: Span<UInt8>) {
-        if let length = FrameEdge(decimal: string.count, then: UInt8(ascii: ":")) {
-            writeFrame(prefix: length, body: string, suffix: FrameEdge(bigEndian: UInt8(ascii: ",")))
-        } else {
-            var bytes: [UInt8] = []
-            framer.encode(string, into: &bytes)
-            currentTransport?.write(bytes)
-        }
+        currentTransport?.writeNetstring(string)
     }
 
     /// Sends a string in one write.

@@ -55,7 +55,7 @@ public struct ReactorClock: Clock {
     ///
     /// - Throws: `CancellationError`.
     public func sleep(until deadline: Instant, tolerance: Duration? = nil) async throws {
-        let task = Task(executorPreference: handle) { [self] in try await wait(until: deadline) }
+        let task = handle.startTask { [self] in try await wait(until: deadline) }
         try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {
@@ -73,7 +73,7 @@ public struct ReactorClock: Clock {
             bound.value.alarm = reactor.callLater(now.duration(to: deadline)) { bound.value.place.wake() }
         }
         defer { sleeper.alarm?.cancelIfActive() }
-        try await sleeper.place.wait(on: handle)
+        try await sleeper.place.wait(on: handle, in: TaskScope.current?.value)
     }
 
     private final class Sleeper {

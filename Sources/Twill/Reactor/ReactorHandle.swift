@@ -33,13 +33,13 @@ public final class ReactorHandle: Sendable {
     private let mailbox = Mutex(Mailbox())
     private let wake: @Sendable () -> Void
     /// What is ready to run, of what the reactor's own thread has made ready.
-    package let jobs = JobQueue()
+    let jobs = JobQueue()
     /// The reactor as the executor of actors.
     let isolation = ReactorIsolation()
 
     package init(wake: @escaping @Sendable () -> Void) {
         self.wake = wake
-        isolation.handle = self
+        unsafe isolation.handle = self
     }
 
     /// Makes a call on the reactor's thread, on its next turn.

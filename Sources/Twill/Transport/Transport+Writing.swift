@@ -30,4 +30,20 @@ extension Transport {
             write(piece)
         }
     }
+
+    /// Sends a line and CR LF, in one write. A CR LF inside the line is not looked for.
+    public final func writeLine(_ line: Span<UInt8>) {
+        writeFrame(prefix: .none, body: line, suffix: .crlf)
+    }
+
+    /// Sends a netstring, in one write.
+    public final func writeNetstring(_ string: Span<UInt8>) {
+        if let length = FrameEdge(decimal: string.count, then: UInt8(ascii: ":")) {
+            writeFrame(prefix: length, body: string, suffix: FrameEdge(bigEndian: UInt8(ascii: ",")))
+        } else {
+            var bytes: [UInt8] = []
+            NetstringFramer().encode(string, into: &bytes)
+            write(bytes)
+        }
+    }
 }

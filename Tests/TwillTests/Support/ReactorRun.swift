@@ -25,7 +25,7 @@ func withReactor<Outcome>(
     return outcome
 }
 
-extension LibeventReactor {
+extension Reactor {
     /// Runs blocking work, a raw client for example, on another thread; `then` gets its result on the reactor's.
     /// An error is recorded. Inside, `try #require` is the way to expect things: what `#expect` finds there belongs to no test.
     func inBackground<Value: Sendable>(
