@@ -41,9 +41,9 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
     }
 
     override func dataReceived(_ data: Span<UInt8>) {
-        if isEmpty, data.count > Self.keptCapacity {
+        if unread.value.bytes.capacity == 0 {
             // Just as large as it must be: it may be handed out as it is.
-            unread.value = (Array(copying: data), 0)
+            unread.value.bytes = Array(copying: data)
         } else {
             unread.value.bytes.append(data)
         }

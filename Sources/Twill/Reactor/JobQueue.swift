@@ -11,8 +11,11 @@ final class JobQueue: @unchecked Sendable {
 
     /// The number of the thread that runs the loop now; 0 where none does.
     private let thread = Atomic<UInt>(0)
-    private let jobs = PlainBox<[ReadyJob]>([])
-    /// Those of the round that runs now; its memory and that of the next change places.
+    /// The job that is to run next. It is mostly the only one, and has a place of its own for that.
+    private var next: ReadyJob?
+    /// Those behind it; none where there is no next one.
+    private let others = PlainBox<[ReadyJob]>([])
+    /// The others of the round that runs now; its memory and that of the next round change places.
     private let running = PlainBox<[ReadyJob]>([])
     private var isRunning = false
     /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
@@ -37,27 +40,33 @@ final class JobQueue: @unchecked Sendable {
     /// Adds a job; on the reactor's thread.
     @inline(__always)
     func append(_ job: ReadyJob) {
-        jobs.value.append(job)
+        if next == nil { next = job } else { others.value.append(job) }
         hasMore = true
     }
 
     /// Runs those that are ready, and those that these make ready; false where some are left for the next turn.
     func run(on handle: ReactorHandle) -> Bool {
-        guard !isRunning, !jobs.value.isEmpty else { return true }
+        guard !isRunning else { return true }
         isRunning = true
         defer { isRunning = false }
         for _ in 0..<Self.roundsMax {
-            swap(&jobs.value, &running.value)
+            guard let first = next else { return true }
+            next = nil
+            guard !others.value.isEmpty else {
+                handle.run(first)
+                continue
+            }
+            swap(&others.value, &running.value)
+            handle.run(first)
             for number in running.value.indices { handle.run(running.value[number]) }
             running.value.removeAll(keepingCapacity: true)
-            if jobs.value.isEmpty { return true }
         }
-        return false
+        return next == nil
     }
 
     /// Hands over those that were not run, because the reactor is going away.
     func takeAll() -> [ReadyJob] {
-        defer { jobs.value = [] }
-        return jobs.value
+        defer { (next, others.value) = (nil, []) }
+        return (next.map { [$0] } ?? []) + others.value
     }
 }
