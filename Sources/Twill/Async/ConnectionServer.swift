@@ -35,7 +35,7 @@ final class ServedTasks {
     // It has the port, whose factory has these.
     private unowned let reactor: any Reactor
     private let handler: @Sendable (Connection) async throws -> Void
-    private var served: [ObjectIdentifier: (task: Task<Void, any Error>, intake: ConnectionIntake)] = [:]
+    private var served: [ObjectIdentifier: (task: Task<Void, Never>, intake: ConnectionIntake)] = [:]
     private var whenAllEnded: [() -> Void] = []
 
     init(on reactor: any Reactor, _ handler: @escaping @Sendable (Connection) async throws -> Void) {
@@ -51,15 +51,19 @@ final class ServedTasks {
         // All of these are opened on the reactor's thread, on which the task runs.
         let bound = ReactorBound((tasks: self, connection: Connection(intake)))
         let handler = handler
-        let task = reactor.handle.startTask {
+        // Nobody but this port can cancel the task, and what each call on the way to the handler takes of memory lasts as long as the connection:
+        // so no cancellation handler is among them.
+        let task = Task(executorPreference: reactor.handle) {
             let (tasks, connection) = bound.value
-            connection.intake.scope = TaskScope.current?.value
+            let scope = TaskScope(on: connection.intake.handle)
+            connection.intake.scope = scope
             do {
                 try await handler(connection)
                 connection.close()
             } catch {
                 connection.handlerThrew(error)
             }
+            scope.end()
             tasks.ended(id)
         }
         served[id] = (task, intake)
@@ -90,7 +94,10 @@ final class ServedTasks {
             alarm.cancelIfActive()
             finish()
         }
-        for entry in served.values { entry.task.cancel() }
+        for entry in served.values {
+            entry.task.cancel()
+            entry.intake.scope?.cancel()
+        }
     }
 
     nonisolated(nonsending) func end(within deadline: Duration) async {

@@ -54,7 +54,7 @@ extension Reactor {
         let attempt = ConnectionAttempt(handle)
         let connector = try endpoint.connect(attempt, on: self)
         do {
-            try await attempt.place.wait(on: handle, in: TaskScope.current?.value)
+            try await attempt.place.wait(on: handle, in: handle.currentScope)
         } catch {
             connector.disconnect()
             throw error
@@ -90,7 +90,7 @@ private final class ConnectionAttempt: ClientFactory {
     func outcome() throws -> Connection {
         if let connection {
             self.connection = nil
-            connection.intake.scope = TaskScope.current?.value
+            connection.intake.scope = connection.intake.handle.currentScope
             return connection
         }
         throw failure ?? .cancelled

@@ -32,7 +32,7 @@ extension Reactor {
         let place = WaitingPlace()
         let call = callLater(duration) { place.wake() }
         defer { call.cancelIfActive() }
-        try await place.wait(on: handle, in: TaskScope.current?.value)
+        try await place.wait(on: handle, in: handle.currentScope)
     }
 
     /// Does something for so long at the most; on the reactor's thread.

@@ -2,29 +2,22 @@
 ///
 /// That is arranged once for the whole task. A cancellation handler for each wait costs more than all else that a wait does.
 final class TaskScope {
-    /// That of the task which runs; a child of the task sees it, too, and is not meant: see ``isCurrent``.
-    @TaskLocal static var current: ReactorBound<TaskScope>?
-
-    /// Which task it is; 0 once that has ended.
-    private var task: UInt = 0
+    private let handle: ReactorHandle
+    private let task: UInt
     private var waiting: WaitingPlace?
     private var isCancelled = false
 
-    /// Runs a body as all of a task.
-    fileprivate static func run<Value: Sendable>(
-        on handle: ReactorHandle, _ body: @Sendable () async throws -> Value
-    ) async throws -> Value {
-        let scope = TaskScope()
-        scope.task = CurrentTask.identity
-        // Another task could get this one's place in memory.
-        defer { scope.task = 0 }
-        // The scope stays on the reactor's thread: here, and in the call from the thread that cancels.
-        let bound = ReactorBound(scope)
-        return try await withTaskCancellationHandler {
-            try await $current.withValue(bound) { try await body() }
-        } onCancel: {
-            handle.callFromThread { _ in bound.value.cancel() }
-        }
+    /// Begins that of the task which runs; on the reactor's thread. Whoever begins it ends it before the task is over, and calls ``cancel()``
+    /// there where the task is cancelled.
+    init(on handle: ReactorHandle) {
+        self.handle = handle
+        task = CurrentTask.identity
+        handle.jobs.scopes[task] = self
+    }
+
+    /// Ends it: another task could get this one's place in memory.
+    func end() {
+        handle.jobs.scopes[task] = nil
     }
 
     /// Whether the task that runs is this one.
@@ -44,18 +37,32 @@ final class TaskScope {
         waiting = nil
     }
 
-    private func cancel() {
+    /// Wakes the task where it waits, which was cancelled.
+    func cancel() {
         isCancelled = true
         waiting?.cancel()
     }
 }
 
 extension ReactorHandle {
+    /// The scope of the task that runs; nil where it is none that the reactor started, but a child of such a task, say.
+    var currentScope: TaskScope? { jobs.isOnThread ? jobs.scopes[CurrentTask.identity] : nil }
+
     /// Starts a task on the reactor's thread.
     ///
     /// It prefers the reactor as its executor, and so do its children and all that it calls. Isolating it to an actor instead would cost less at
     /// each `await`, but whoever resumes an isolated task sends it through a thread of Swift's pool first.
     func startTask<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) -> Task<Value, any Error> {
-        Task(executorPreference: self) { try await TaskScope.run(on: self, body) }
+        Task(executorPreference: self) {
+            let scope = TaskScope(on: self)
+            defer { scope.end() }
+            // The scope stays on the reactor's thread: here, and in the call from the thread that cancels.
+            let bound = ReactorBound(scope)
+            return try await withTaskCancellationHandler {
+                try await body()
+            } onCancel: {
+                self.callFromThread { _ in bound.value.cancel() }
+            }
+        }
     }
 }

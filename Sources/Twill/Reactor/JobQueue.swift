@@ -23,6 +23,9 @@ final class JobQueue: @unchecked Sendable {
     /// One flag for both, because it is looked at after each callback.
     var hasMore = false
 
+    /// The tasks that the reactor has started and that have not ended, by their identity.
+    var scopes: [UInt: TaskScope] = [:]
+
     /// Whether the caller is on the thread that runs the loop.
     @inline(__always)
     var isOnThread: Bool { thread.load(ordering: .relaxed) == ThreadIdentity.current }

@@ -73,7 +73,7 @@ public struct ReactorClock: Clock {
             bound.value.alarm = reactor.callLater(now.duration(to: deadline)) { bound.value.place.wake() }
         }
         defer { sleeper.alarm?.cancelIfActive() }
-        try await sleeper.place.wait(on: handle, in: TaskScope.current?.value)
+        try await sleeper.place.wait(on: handle, in: handle.currentScope)
     }
 
     private final class Sleeper {
