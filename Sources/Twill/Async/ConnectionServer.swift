@@ -95,6 +95,7 @@ final class ServedTasks {
             finish()
         }
         for entry in served.values {
+            // One that has not begun has no scope yet.
             entry.task.cancel()
             entry.intake.scope?.cancel()
         }

@@ -8,7 +8,9 @@ extension Reactor {
     /// }
     /// ```
     ///
-    /// Where the reactor goes before the task has begun, it fails with ``ReactorError/gone``. What the task calls runs there, too, unless it belongs to an actor. It is no part of anything: keep the result to cancel it or to wait for it.
+    /// What the task calls runs there, too, unless it belongs to an actor. Keep the result to cancel it or to wait for it. A reactor that stops
+    /// cancels it when it closes connections and ports, and does not wait for it: what must be done before is done in a trigger of the shutdown
+    /// event. Where the reactor goes before the task has begun, it fails with ``ReactorError/gone``.
     ///
     /// Twisted: `ensureDeferred`.
     @discardableResult

@@ -4,6 +4,7 @@
 final class TaskScope {
     private let handle: ReactorHandle
     private let task: UInt
+    private let canceller: TaskCanceller
     private var waiting: WaitingPlace?
     private var isCancelled = false
 
@@ -12,6 +13,7 @@ final class TaskScope {
     init(on handle: ReactorHandle) {
         self.handle = handle
         task = CurrentTask.identity
+        canceller = CurrentTask.canceller
         handle.jobs.scopes[task] = self
     }
 
@@ -37,9 +39,11 @@ final class TaskScope {
         waiting = nil
     }
 
-    /// Wakes the task where it waits, which was cancelled.
+    /// Cancels the task, and wakes it where it waits.
     func cancel() {
+        guard !isCancelled else { return }
         isCancelled = true
+        canceller.cancel()
         waiting?.cancel()
     }
 }
@@ -47,6 +51,11 @@ final class TaskScope {
 extension ReactorHandle {
     /// The scope of the task that runs; nil where it is none that the reactor started, but a child of such a task, say.
     var currentScope: TaskScope? { jobs.isOnThread ? jobs.scopes[CurrentTask.identity] : nil }
+
+    /// Cancels all tasks that the reactor has started, because it closes everything that they can wait for; on its thread.
+    package func cancelTasks() {
+        for scope in jobs.scopes.values { scope.cancel() }
+    }
 
     /// Starts a task on the reactor's thread.
     ///

@@ -49,6 +49,11 @@ extension LibeventReactor {
     }
 
     private func end() {
+        if isShuttingDown {
+            // Those that were started since come to their ends, too.
+            handle.cancelTasks()
+            endCallback()
+        }
         isRunning = false
         jobs.leave()
         isStopRequested = false
@@ -124,6 +129,7 @@ extension LibeventReactor {
         guard !isShuttingDown else { return }
         isShuttingDown = true
         events.fire(.shutdown) {
+            self.handle.cancelTasks()
             self.closeEverything()
             self.later { self.crash() }
         }
