@@ -24,6 +24,7 @@ struct Event: ~Copyable {
     init(
         base: EventBase, descriptor: CInt, interest: Interest, callback: @escaping event_callback_fn, context: UnsafeMutableRawPointer?
     ) throws(SystemError) {
+        guard descriptor <= base.descriptorMax else { throw SystemError(call: "select", errno: EMFILE) }
         // A nil comes from a failed allocation or impossible flags; both leave errno as it was.
         guard let event = unsafe event_new(base.pointer, descriptor, interest.rawValue, callback, context) else {
             throw SystemError(call: "event_new", errno: ENOMEM)

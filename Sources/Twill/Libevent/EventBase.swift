@@ -8,6 +8,8 @@ import Logging
 @safe
 final class EventBase {
     let pointer: OpaquePointer
+    /// The highest descriptor that it can watch. `select` has room for 1024 (FD_SETSIZE), and glibc ends the process for trying more.
+    let descriptorMax: CInt
 
     /// Sends libevent's own messages to the log instead of standard error. It has one such function for the whole process.
     private static let logsMessages: Void = unsafe event_set_log_callback { severity, message in
@@ -38,6 +40,8 @@ final class EventBase {
             throw ReactorError.noEventBase(SystemError(call: "event_base_new_with_config"))
         }
         unsafe pointer = base
+        let method = unsafe String(cString: event_base_get_method(base))
+        descriptorMax = method == "select" ? 1023 : .max
     }
 
     deinit {

@@ -5,7 +5,7 @@ extension LibeventReactor {
         case best
         /// `poll`, which every system has.
         case poll
-        /// `select`, which can't watch descriptors from 1024 on (FD_SETSIZE): glibc ends the process for trying.
+        /// `select`, which can't watch descriptors from 1024 on: whoever has one is refused, as when there are none left.
         case select
 
         /// What libevent would rather take, in its words.

@@ -39,7 +39,18 @@ import Testing
         }
     }
 
-    @Test func eachIsClosedAtItsDeadlineAndCostsNextToNothing() throws {
+    @Test func eachIsClosedAtItsDeadlineAndCostsNextToNothing() async {
+        // In a process of its own: its thousand descriptors would push those of other tests beyond what select can watch.
+        await #expect(processExitsWith: .success) {
+            do {
+                try Self.serveTheSlow()
+            } catch {
+                Issue.record(error)
+            }
+        }
+    }
+
+    private static func serveTheSlow() throws {
         DescriptorLimit.raise()
         var lifetimes: [Duration] = []
         var reasons: [DeadlineError?] = []
