@@ -58,6 +58,12 @@ struct RunningProcessTests {
     }
 
     #if os(Linux)
+    /// What this process has open.
+    private static var descriptors: [String] {
+        let numbers = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return numbers.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)") }
+    }
+
     /// How many entries a folder of the system's about this process has.
     private static func count(_ folder: String) -> Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/\(folder)").count) ?? -1
@@ -81,15 +87,18 @@ struct RunningProcessTests {
                 // What the process has but once is there by then.
                 if round == 19 { (threads, descriptors) = (Self.count("task"), Self.count("fd")) }
             }
-            try #require(Self.count("fd") == descriptors)
+            // Swift and Dispatch may have a few more of their own meanwhile; a hundred rounds would have left hundreds.
+            try #require(Self.count("fd") < descriptors + 10)
             // The last of the threads may be about to end.
-            for _ in 0..<1_000 where Self.count("task") > threads { try await Task.sleep(for: .milliseconds(10)) }
-            try #require(Self.count("task") <= threads)
+            for _ in 0..<1_000 where Self.count("task") >= threads + 10 { try await Task.sleep(for: .milliseconds(10)) }
+            try #require(Self.count("task") < threads + 10)
         }
     }
 
     /// Takes all descriptors that this process may have; those that it took.
     private static func takeAllDescriptors() -> [CInt] {
+        // Dispatch makes a timer to look after its threads, and ends the process where it can't.
+        for _ in 0..<5_000 where !descriptors.contains("anon_inode:[timerfd]") { pauseThread(.milliseconds(1)) }
         var limit = rlimit(rlim_cur: 64, rlim_max: 64)
         unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var taken: [CInt] = []
@@ -99,24 +108,24 @@ struct RunningProcessTests {
 
     @Test func whatTheSystemHasNoRoomForIsThrown() async {
         await #expect(processExitsWith: .success) {
-            let taken = Self.takeAllDescriptors()
+            var taken = Self.takeAllDescriptors()
+            let count = taken.count
             var reasons: [String] = []
             // Each time one descriptor more is free, until there are enough.
-            for number in taken {
+            while reasons.last != "none", let number = taken.popLast() {
+                systemClose(number)
                 do {
                     try await LibeventReactor.run(logger: RecordedLog().logger, installSignalHandlers: false) { _ in }
                     reasons.append("none")
-                    break
                 } catch ReactorError.noEventBase(let error) {
                     try #require(error.errno == EMFILE, "\(error)")
                     reasons.append(error.call)
                 }
-                systemClose(number)
             }
             try #require(reasons.count > 2 && reasons.last == "none", "\(reasons)")
-            // What failed has left nothing open: the same number is free still.
+            // What failed has left nothing open.
             for number in taken { systemClose(number) }
-            try #require(Self.takeAllDescriptors().count == taken.count)
+            try #require(Self.takeAllDescriptors().count == count)
         }
     }
 
