@@ -127,6 +127,8 @@ extension LibeventReactor {
             }
             // Left by `crash()`. A guest that is late, on the other hand, stops the loop itself.
             if !hasShutDown { stop() }
+            // The turn with which the loop was left may have taken the alarm, and made no call for it.
+            alarmTime = .never
         }
     }
 

@@ -228,6 +228,22 @@ struct RunningTests {
         #expect(trace.value.reactor == nil)
     }
 
+    @Test func timersGoOnForABodyThatDoesNotEnd() async throws {
+        let ended = try await LibeventReactor.run(logger: RecordedLog().logger, shutdownTimeout: .zero) { reactor in
+            let due = reactor.now.advanced(by: .milliseconds(50))
+            let late = due.advanced(by: .milliseconds(10))
+            let handle = reactor.handle
+            reactor.addSystemEventTrigger(.after, .shutdown) {
+                // The turn after this one is the last: the timer comes due while its calls are made.
+                handle.callFromThread { _ in handle.callFromThread { reactor in while reactor.now <= late {} } }
+            }
+            reactor.stop()
+            await reactor.task { reactor in try? await reactor.sleep(for: reactor.now.duration(to: due)) }.result.ignore()
+            return "ended"
+        }
+        #expect(ended == "ended")
+    }
+
     @Test func aReactorThatIsLeftIsStopped() async throws {
         let events = Shared<[String]>([])
         try await LibeventReactor.run(logger: RecordedLog().logger) { reactor in
