@@ -174,6 +174,15 @@ struct ReactorServiceTests {
         }
     }
 
+    @Test func signalsAreTheGroupsAlone() async {
+        await #expect(processExitsWith: .signal(SIGTERM)) {
+            let echo = Echo()
+            async let outcome: Void = Self.group([echo.service]).run()
+            try await Self.talk(to: try await echo.port) { kill(getpid(), SIGTERM) }
+            try await outcome
+        }
+    }
+
     #if os(Linux)
     @Test func aReactorThatCannotBeMadeIsAnErrorOfTheGroup() async {
         await #expect(processExitsWith: .success) {

@@ -311,6 +311,35 @@ struct RunningTests {
         #expect(try await task.value == "given up")
     }
 
+    @Test func cancellingTheCallerStopsTheReactorUnderABodyThatGoesOn() async throws {
+        let events = Shared<[String]>([])
+        let begun = DispatchSemaphore(value: 0)
+        let task = Task {
+            try await LibeventReactor.run(logger: RecordedLog().logger) { reactor in
+                let isStopping = Shared(false)
+                reactor.addSystemEventTrigger(.before, .shutdown) { isStopping.value = true }
+                begun.signal()
+                do {
+                    try await reactor.sleep(for: .seconds(1000))
+                } catch {
+                    // Tidying up goes on while the reactor is stopping.
+                    await reactor.task { reactor in
+                        while !isStopping.value { try await reactor.sleep(for: .milliseconds(1)) }
+                        events.change { $0.append("stopping") }
+                    }.result.ignore()
+                    throw error
+                }
+            }
+        }
+        Thread.detachNewThread {
+            begun.wait()
+            task.cancel()
+        }
+        // That the reactor was stopped, too, is no reason to hide what the caller's cancellation has done.
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(events.value == ["stopping"])
+    }
+
     @Test func cancellingAtAnyMomentEndsIt() async throws {
         for round in 0..<200 {
             let moment = DispatchSemaphore(value: 0)
