@@ -18,12 +18,14 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Twill", targets: ["Twill"]),
+        .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(
@@ -37,6 +39,15 @@ let package = Package(
             dependencies: [
                 "CLibevent",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TwillLifecycle",
+            dependencies: [
+                "Twill",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),
@@ -61,6 +72,16 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Peers/twisted_peer.py"],
+            swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "TwillLifecycleTests",
+            dependencies: [
+                "Twill",
+                "TwillLifecycle",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: testSettings
         ),
         .testTarget(

@@ -7,7 +7,7 @@ let package = Package(
     dependencies: [
         .package(name: "twill", path: "..")
     ],
-    targets: ["EchoServer", "EchoClient", "QOTD"].map { name in
+    targets: ["EchoServer", "EchoClient", "QOTD", "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD"].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
     },
     swiftLanguageModes: [.v6]
