@@ -35,8 +35,7 @@ extension LibeventReactor {
     ///   `CancellationError` of a stop, this returns: a server that was stopped has not failed.
     /// - Cancelling the task that calls this cancels the body and stops the reactor.
     /// - ``crash()`` stops it, too: there is nobody to run it again.
-    /// - Other tasks that the body has started on the reactor, handlers of connections aside, are its own to end. One that waits for the reactor for
-    ///   ever keeps it.
+    /// - Other tasks that the body has started on the reactor are cancelled when that closes everything, as with every stop.
     /// - Several of these may run at once in one process, each on its own thread.
     ///
     /// - Parameters:

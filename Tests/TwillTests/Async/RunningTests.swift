@@ -215,9 +215,10 @@ struct RunningTests {
             reactor.addSystemEventTrigger(.after, .shutdown) { events.value.append("closed") }
             reactor.stop()
             // It hears of no cancellation.
-            await reactor.task { reactor in
-                while events.value.count < 2 { try? await reactor.sleep(for: .milliseconds(1)) }
-                try? await reactor.sleep(for: .milliseconds(5))
+            let bound = ReactorBound(reactor)
+            await Task(executorPreference: reactor.handle) {
+                while events.value.count < 2 { try? await bound.value.sleep(for: .milliseconds(1)) }
+                try? await bound.value.sleep(for: .milliseconds(5))
             }.result.ignore()
             events.value.append("body")
             return "late"
@@ -238,7 +239,10 @@ struct RunningTests {
                 handle.callFromThread { _ in handle.callFromThread { reactor in while reactor.now <= late {} } }
             }
             reactor.stop()
-            await reactor.task { reactor in try? await reactor.sleep(for: reactor.now.duration(to: due)) }.result.ignore()
+            let bound = ReactorBound(reactor)
+            await Task(executorPreference: reactor.handle) {
+                try? await bound.value.sleep(for: bound.value.now.duration(to: due))
+            }.result.ignore()
             return "ended"
         }
         #expect(ended == "ended")
