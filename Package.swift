@@ -18,6 +18,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Twill", targets: ["Twill"]),
+        .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
     dependencies: [
@@ -36,6 +37,14 @@ let package = Package(
             name: "Twill",
             dependencies: [
                 "CLibevent",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TwillTesting",
+            dependencies: [
+                "Twill",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -61,6 +70,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Peers/twisted_peer.py"],
+            swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "TwillTestingTests",
+            dependencies: [
+                "Twill",
+                "TwillTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: testSettings
         ),
         .testTarget(
