@@ -27,11 +27,13 @@ public final class SimulatedReactor: Reactor {
     public let clock: ReactorClock
     public let threadPool = ThreadPool()
     public var logger: Logger
-    public var resolver: any Resolver = SystemResolver()
+    public var resolver: any Resolver
     public var randomNumbers: any RandomNumberGenerator
     public private(set) var isRunning = false
-    /// Its name; errors and traces name it so.
+    /// Its name on the network.
     public let name: String
+    /// Its address on the network; the port means nothing.
+    public private(set) var address = IPv4Address.loopback
 
     let world: SimulatedWorld
     private let timers: TimerQueue
@@ -48,22 +50,40 @@ public final class SimulatedReactor: Reactor {
     private var isStopRequested = false
     private(set) var isShuttingDown = false
 
+    // Of the connections, in SimulatedReactor+Network.swift.
+    var ports: [SimulatedPort] = []
+    var dialers: [SimulatedDialer] = []
+    /// Open connections, each in its slot: what keeps them.
+    private(set) var transports: [SimulatedTransport?] = []
+    private var freeSlots: [Int] = []
+    /// Those that have put something off to the next turn.
+    private var visits: [SimulatedTransport] = []
+    /// Those that have written something in this callback.
+    private var staged: [SimulatedTransport] = []
+    /// What outgoing connections count.
+    let outgoing = SimulatedCounters()
+    /// The same, and what each port counts or has counted.
+    lazy var counters = [outgoing]
+    private var nextPortNumber: UInt16 = 49_152
+
     /// Makes a reactor with a time of its own, which begins at zero.
     ///
     /// - Parameter seed: where its ``randomNumbers`` begin.
     public convenience init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
-        self.init(world: SimulatedWorld(), name: "localhost", seed: seed, logger: logger)
+        self.init(world: SimulatedWorld(seed: seed), name: "localhost", logger: logger)
     }
 
-    init(world: SimulatedWorld, name: String, seed: UInt64, logger: Logger) {
+    init(world: SimulatedWorld, name: String, logger: Logger) {
         self.world = world
         self.name = name
         self.logger = logger
-        randomNumbers = SimulatedRandom(seed: seed, name: name)
+        randomNumbers = SimulatedRandom(seed: world.wiring.seed, name: name)
+        resolver = SimulatedResolver(world.wiring)
         handle = ReactorHandle { [bell = world.bell] in bell.ring() }
         clock = world.time.clock(of: handle)
         timers = TimerQueue(clock: clock)
         number = world.add(self)
+        address = world.wiring.add(self)
     }
 
     deinit {
@@ -71,8 +91,6 @@ public final class SimulatedReactor: Reactor {
         handle.close()
         timers.removeAll()
     }
-
-    public var statistics: ReactorStatistics { ReactorStatistics() }
 
     // Time.
 
@@ -194,25 +212,36 @@ public final class SimulatedReactor: Reactor {
         isNew = false
         isRunning = true
         perform { self.events.fire(.startup) {} }
+        for port in ports { port.acceptLater() }
         if isStopRequested { later { self.shutDown() } }
     }
 
-    /// Runs a callback as a loop does: it ends with the tasks that it made ready.
+    /// Runs a callback as a loop does: it ends by running the tasks that it made ready, and by sending what it and they wrote.
     func perform(_ callback: () -> Void) {
         world.enter(self)
         callback()
-        endCallback()
-    }
-
-    private func endCallback() {
         // Those that are left have their turn after what else is ready.
         if handle.hasJobs, !handle.runJobs() { hasWork = true }
+        if !staged.isEmpty { flushStaged() }
+    }
+
+    private func flushStaged() {
+        // A producer that is paused now may write a last word to another connection.
+        var index = 0
+        while index < staged.count {
+            staged[index].flush()
+            index += 1
+        }
+        staged.removeAll(keepingCapacity: true)
     }
 
     func finishWhatWasPutOff() {
         guard isRunning, hasWork else { return }
         hasWork = false
         perform {}
+        let visited = visits
+        visits = []
+        for transport in visited { perform { transport.visit() } }
         let calls = soon
         soon = []
         for call in calls { perform(call) }
@@ -236,13 +265,60 @@ public final class SimulatedReactor: Reactor {
     private func shutDown() {
         guard !isShuttingDown else { return }
         isShuttingDown = true
-        events.fire(.shutdown) { self.later { self.end() } }
+        events.fire(.shutdown) {
+            self.closeEverything()
+            self.later { self.end() }
+        }
     }
 
     private func end() {
         isRunning = false
         isStopRequested = false
         isShuttingDown = false
+    }
+
+    // The connections that it keeps.
+
+    /// Takes a transport into the table.
+    func keep(_ transport: SimulatedTransport) {
+        transport.slot = freeSlots.popLast() ?? transports.count
+        if transport.slot == transports.count { transports.append(transport) } else { transports[transport.slot] = transport }
+    }
+
+    /// Whether a transport's socket is open.
+    func keeps(_ transport: SimulatedTransport) -> Bool { transport.slot >= 0 }
+
+    /// Takes a transport out of the table; false where it is out already.
+    func release(_ transport: SimulatedTransport) -> Bool {
+        guard keeps(transport) else { return false }
+        transports[transport.slot] = nil
+        freeSlots.append(transport.slot)
+        transport.slot = -1
+        for port in ports { port.acceptLater() }
+        return true
+    }
+
+    /// Comes back to a transport on the next turn.
+    func visitLater(_ transport: SimulatedTransport) {
+        guard !transport.willBeVisited else { return }
+        transport.willBeVisited = true
+        visits.append(transport)
+        hasWork = true
+    }
+
+    /// Sends what a transport has been given when the callback ends.
+    func flushLater(_ transport: SimulatedTransport) {
+        staged.append(transport)
+        // What is written between two runs has no callback that could end.
+        hasWork = hasWork || !world.isLooping
+    }
+
+    /// A port number that nothing listens on.
+    func takePortNumber() -> UInt16 {
+        repeat {
+            nextPortNumber = nextPortNumber == .max ? 49_152 : nextPortNumber + 1
+        } while ports.contains { $0.address.port == nextPortNumber }
+        return nextPortNumber
     }
 
     /// Runs a call of the user's and logs what it throws.

@@ -18,12 +18,17 @@ final class SimulatedWorld {
 
     let time = ManualClock()
     let bell = SimulatedBell()
+    let wiring: SimulatedWiring
     private var agenda = Agenda()
     private var members: [Member] = []
     private var nextMember = 0
     private var turnsAtThisMoment = 0
     private var current: SimulatedReactor?
     private(set) var isLooping = false
+
+    init(seed: UInt64) {
+        wiring = SimulatedWiring(seed: seed)
+    }
 
     var now: ReactorClock.Instant { time.now }
 
