@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .library(name: "Twill", targets: ["Twill"]),
         .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
+        .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
     dependencies: [
@@ -48,6 +49,14 @@ let package = Package(
                 "Twill",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TwillTesting",
+            dependencies: [
+                "Twill",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -81,6 +90,15 @@ let package = Package(
                 "TwillLifecycle",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "TwillTestingTests",
+            dependencies: [
+                "Twill",
+                "TwillTesting",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testSettings
         ),

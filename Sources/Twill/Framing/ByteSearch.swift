@@ -40,13 +40,13 @@ extension StaticString {
 
 extension [UInt8] {
     /// Copies lent bytes.
-    init(copying bytes: Span<UInt8>) {
+    package init(copying bytes: Span<UInt8>) {
         // The array copies the bytes before the loan ends.
         self = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// Adds lent bytes at the end.
-    mutating func append(_ bytes: Span<UInt8>) {
+    package mutating func append(_ bytes: Span<UInt8>) {
         // The array copies the bytes before the loan ends.
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }

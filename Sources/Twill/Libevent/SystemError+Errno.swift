@@ -15,7 +15,7 @@ extension SystemError {
 
     /// Names a call that failed with a number.
     @inline(never)
-    init(call: String, errno: CInt) {
+    package init(call: String, errno: CInt) {
         // The system's text lies in static storage or in this thread's own.
         let text = unsafe String(cString: strerror(errno))
         self.init(call: call, errno: errno, message: text.prefix(1).lowercased() + text.dropFirst())

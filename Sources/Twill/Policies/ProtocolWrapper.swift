@@ -41,7 +41,7 @@ open class ProtocolWrapper: Protocol {
 
     open override var unfinishedByteCount: Int { wrapped.unfinishedByteCount }
 
-    override func replace(_ previous: Protocol, by next: Protocol) {
+    package override func replace(_ previous: Protocol, by next: Protocol) {
         if wrapped === previous { wrapped = next } else { wrapped.replace(previous, by: next) }
     }
 

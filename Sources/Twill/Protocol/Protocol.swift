@@ -112,7 +112,7 @@ open class Protocol {
     }
 
     /// Lets another protocol take the place of one that this one wraps.
-    func replace(_ previous: Protocol, by next: Protocol) {}
+    package func replace(_ previous: Protocol, by next: Protocol) {}
 
     /// Called exactly once, after the last `dataReceived`. The transport accepts no more writes. Break reference cycles here.
     ///

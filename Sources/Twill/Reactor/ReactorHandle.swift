@@ -81,6 +81,21 @@ public final class ReactorHandle: Sendable {
         if isClosed { drain() } else if needsWaking { wake() }
     }
 
+    /// The reactor's loop goes on, on this thread: what becomes ready here is the loop's to run.
+    package func beginLoop() { jobs.enter() }
+
+    /// The loop pauses: what becomes ready is handed in, as from another thread.
+    package func endLoop() { jobs.leave() }
+
+    /// Whether pieces of tasks wait to be run at the end of the callback.
+    package var hasJobs: Bool { jobs.hasMore }
+
+    /// Runs them, and those that they make ready; false where some are left for the next turn.
+    package func runJobs() -> Bool {
+        jobs.hasMore = !jobs.run(on: self)
+        return !jobs.hasMore
+    }
+
     /// Drops all calls from now on; the reactor is going away. Tasks go on to their end.
     package func close() {
         let dropped = mailbox.withLock { mailbox in

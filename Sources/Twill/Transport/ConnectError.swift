@@ -25,6 +25,11 @@ public struct ConnectError: Error, Sendable {
         /// What the system said.
         public let error: SystemError
 
+        package init(address: Address, error: SystemError) {
+            self.address = address
+            self.error = error
+        }
+
         public var description: String { "\(address): \(error)" }
     }
 

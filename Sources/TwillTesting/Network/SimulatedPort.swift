@@ -1,0 +1,105 @@
+import Logging
+import Twill
+
+/// A listening socket and those who wait to be accepted.
+final class SimulatedPort: ListeningPort {
+    private(set) var isListening = true
+    private(set) var isPaused = false
+    let address: Address
+    let counters = SimulatedCounters()
+    var connectionsMax: Int? {
+        didSet { acceptLater() }
+    }
+
+    // The reactor holds its ports.
+    private unowned let loop: SimulatedReactor
+    /// The host that it listens on, as the lower part of an address; nil for all that the reactor has.
+    private let interface: String?
+    private let factory: Factory
+    private let options: TransportOptions
+    private let backlog: Int
+    private let acceptsPerTurn: Int
+    private var waiting: [SimulatedSocket] = []
+
+    init(_ loop: SimulatedReactor, at address: Address, only interface: String?, factory: Factory, binding: TCPBinding) throws {
+        self.loop = loop
+        self.address = address
+        self.interface = interface
+        self.factory = factory
+        options = binding.options
+        backlog = max(1, binding.backlog)
+        acceptsPerTurn = max(1, binding.acceptsPerTurn)
+        connectionsMax = binding.connectionsMax
+        try factory.doStart(logger: loop.logger)
+    }
+
+    var statistics: ConnectionStatistics { counters.current }
+
+    /// Whether who connects to this address comes here.
+    func serves(_ target: Address) -> Bool {
+        if case .unix = address { return target == address }
+        return target.port == address.port && (interface == nil || interface == target.host)
+    }
+
+    /// Takes in one who connects; false where so many wait that there is no room.
+    func offer(_ socket: SimulatedSocket) -> Bool {
+        guard waiting.count < backlog else { return false }
+        waiting.append(socket)
+        if loop.isRunning { loop.perform { acceptWaiting() } }
+        return true
+    }
+
+    func pauseAccepting() { isPaused = true }
+
+    func resumeAccepting() {
+        guard isPaused else { return }
+        isPaused = false
+        acceptLater()
+    }
+
+    func stopListening() {
+        guard isListening else { return }
+        isListening = false
+        for socket in waiting { socket.reset() }
+        waiting = []
+        loop.forget(self)
+        loop.later { [loop, factory] in
+            do {
+                try factory.doStop(logger: loop.logger)
+            } catch {
+                loop.logger.error("\(factory.logPrefix).stopFactory threw: \(error)")
+            }
+        }
+    }
+
+    /// Accepts on the next turn, where there is somebody to accept.
+    func acceptLater() {
+        if !waiting.isEmpty { loop.later { [weak self] in self?.acceptWaiting() } }
+    }
+
+    private var hasRoom: Bool { counters.current.open < max(1, connectionsMax ?? .max) }
+
+    private func acceptWaiting() {
+        for _ in 0..<acceptsPerTurn {
+            guard isListening, !isPaused, hasRoom, !waiting.isEmpty else { return }
+            serve(waiting.removeFirst())
+        }
+        acceptLater()
+    }
+
+    private func serve(_ socket: SimulatedSocket) {
+        counters.count { $0.accepted += 1 }
+        do {
+            guard let handler = try factory.protocolForConnection(from: socket.remote) else { return refuse(socket) }
+            loop.serve(SimulatedTransport(loop: loop, socket: socket, options: options, counters: counters), handler)
+        } catch {
+            loop.logger.error("\(factory.logPrefix).buildProtocol threw: \(error)", metadata: ["peer": "\(socket.remote)"])
+            refuse(socket)
+        }
+    }
+
+    private func refuse(_ socket: SimulatedSocket) {
+        counters.count { $0.refused += 1 }
+        socket.close()
+    }
+}

@@ -1,0 +1,182 @@
+import Twill
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// One end of a simulated connection as a system has it: what has arrived and was not read, and how much the other end may still send.
+///
+/// It knows no protocol; its ``reader`` is told when there is something to read. What it sends is in the world's agenda until it arrives.
+final class SimulatedSocket {
+    /// How the peer has ended what it sends.
+    enum End {
+        case none
+        /// In good order, after all its bytes.
+        case finished
+        /// By a reset: what was not read is gone.
+        case broken(SystemError)
+    }
+
+    // The world runs what it does.
+    private unowned let world: SimulatedWorld
+    let local: Address
+    let remote: Address
+    private var path: SimulatedPath
+    private var peer: SimulatedSocket?
+    weak var reader: SimulatedTransport?
+
+    private var input = ByteQueue()
+    private(set) var end = End.none
+    /// How many bytes this end has sent that the other end's protocol has not taken.
+    private(set) var unreadByPeer = 0
+    private var wantsRoom = false
+    private var roomIsComing = false
+    private var hasFinished = false
+    private var isClosed = false
+
+    private init(world: SimulatedWorld, local: Address, remote: Address, path: SimulatedPath) {
+        self.world = world
+        self.local = local
+        self.remote = remote
+        self.path = path
+    }
+
+    /// Two ends that are not joined yet: of the one who connects, and of the one who is connected to.
+    static func pair(
+        in world: SimulatedWorld, from client: Address, to server: Address, over link: SimulatedLink, back: SimulatedLink
+    ) -> (client: SimulatedSocket, server: SimulatedSocket) {
+        (
+            SimulatedSocket(world: world, local: client, remote: server, path: link.newPath()),
+            SimulatedSocket(world: world, local: server, remote: client, path: back.newPath())
+        )
+    }
+
+    /// Joins both ends; they let go of each other when they close.
+    func join(_ other: SimulatedSocket) {
+        peer = other
+        other.peer = self
+    }
+
+    /// Lets something happen at the other end, after all that was sent before.
+    func send(_ event: @escaping () -> Void) {
+        world.at(path.arrival(sentAt: world.now), event)
+    }
+
+    // Sending.
+
+    /// How many bytes it takes now.
+    var room: Int { max(0, path.link.conditions.windowBytes - unreadByPeer) }
+
+    /// Sends bytes, of which there are no more than there is room for.
+    func send(_ bytes: [UInt8]) {
+        guard let peer, !hasFinished else { return }
+        unreadByPeer += bytes.count
+        let size = max(1, path.link.conditions.segmentBytes)
+        guard bytes.count > size else { return send(bytes, to: peer) }
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            send(Array(bytes[start..<min(start + size, bytes.count)]), to: peer)
+        }
+    }
+
+    private func send(_ segment: [UInt8], to peer: SimulatedSocket) {
+        world.at(path.arrival(of: segment.count, sentAt: world.now)) { peer.arrive(segment, from: self) }
+    }
+
+    /// Asks for ``SimulatedTransport/roomCame()`` when it takes bytes again.
+    func askForRoom() {
+        wantsRoom = true
+    }
+
+    /// Says that no more will be sent.
+    func finish() {
+        guard let peer, !hasFinished else { return }
+        hasFinished = true
+        send { peer.finishArrives() }
+    }
+
+    /// Ends both directions at once.
+    func reset() {
+        guard !isClosed else { return }
+        if let peer { send { peer.breakOff(ECONNRESET) } }
+        forget()
+    }
+
+    /// Gives the socket up: in good order, unless something was left unread.
+    func close() {
+        guard input.isEmpty else { return reset() }
+        finish()
+        forget()
+    }
+
+    /// Drops the connection: the peer sees a reset, or where there is no such thing an end.
+    func abort() {
+        if case .unix = remote { close() } else if case .unix = local { close() } else { reset() }
+    }
+
+    private func forget() {
+        isClosed = true
+        peer = nil
+        reader = nil
+        input.removeAll()
+    }
+
+    // Receiving.
+
+    var hasInput: Bool { !input.isEmpty }
+
+    /// Takes what has arrived, as much of it as is asked for.
+    func take(_ wanted: Int) -> [UInt8] {
+        let bytes = input.take(wanted)
+        makeRoom(bytes.count)
+        return bytes
+    }
+
+    /// Takes all that has arrived, and lets it go.
+    func discardInput() {
+        makeRoom(input.count)
+        input.removeAll()
+    }
+
+    private func arrive(_ segment: [UInt8], from sender: SimulatedSocket) {
+        guard !isClosed else { return send { sender.breakOff(ECONNRESET) } }
+        if let reader, input.isEmpty, reader.readsAtOnce {
+            makeRoom(segment.count)
+            reader.receive(segment)
+        } else {
+            input.append(segment)
+            reader?.inputArrived()
+        }
+    }
+
+    private func finishArrives() {
+        guard !isClosed, case .none = end else { return }
+        end = .finished
+        reader?.inputArrived()
+    }
+
+    private func breakOff(_ errno: CInt) {
+        guard !isClosed else { return }
+        if case .broken = end { return }
+        end = .broken(SystemError(call: "recv", errno: errno))
+        peer = nil
+        input.removeAll()
+        reader?.inputArrived()
+    }
+
+    /// Lets the peer send more, and tells it where it waits for that.
+    private func makeRoom(_ count: Int) {
+        guard let peer, count > 0 else { return }
+        peer.unreadByPeer -= count
+        guard peer.wantsRoom, !peer.roomIsComing else { return }
+        peer.roomIsComing = true
+        send {
+            peer.roomIsComing = false
+            peer.wantsRoom = false
+            peer.reader?.roomCame()
+        }
+    }
+}

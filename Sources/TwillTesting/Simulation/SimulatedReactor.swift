@@ -1,0 +1,332 @@
+public import Logging
+public import Twill
+
+/// A reactor whose time is virtual: an hour of timeouts passes in no time, and always in the same way.
+///
+/// ```swift
+/// let reactor = SimulatedReactor()
+/// var ticks = 0
+/// let loop = LoopingCall(on: reactor) { ticks += 1 }
+/// try loop.start(.seconds(60))
+/// try reactor.run(for: .seconds(3600))
+/// #expect(ticks == 61)
+/// ```
+///
+/// # Contract
+/// What ``/Twill/Reactor`` says: timers, system events, calls from threads, tasks and `reactor.clock` work unchanged. In addition:
+/// - Callbacks take no time. Time passes inside ``run(for:)``, ``run(until:)``, ``run(within:until:)`` and `run()` alone, from one event to the
+///   next; a loop that never sleeps sees a millisecond go by with each thousand turns.
+/// - The same calls happen in the same order each time. `deferToThread` does its work on this thread, on the next turn.
+/// - `run()` throws ``SimulationError/nothingLeft`` where a real reactor would sleep for ever.
+/// - What really runs on other threads is not waited for, `callInThread` for one, and an actor that belongs to no reactor.
+/// - A reactor that runs is not stopped when the test ends: ``/Twill/Reactor/stop()`` it, or its connections and their protocols hold each other.
+///
+/// Twisted: `twisted.internet.task.Clock`, `MemoryReactorClock`.
+public final class SimulatedReactor: Reactor {
+    public let handle: ReactorHandle
+    public let clock: ReactorClock
+    public let threadPool = ThreadPool()
+    public var logger: Logger
+    public var resolver: any Resolver
+    public var randomNumbers: any RandomNumberGenerator
+    public private(set) var isRunning = false
+    /// Its name on the network.
+    public let name: String
+    /// Its address on the network; the port means nothing.
+    public private(set) var address = IPv4Address.loopback
+
+    let world: SimulatedWorld
+    private let timers: TimerQueue
+    private lazy var events = SystemEvents(
+        logger: { [unowned self] in logger },
+        later: { [unowned self] in later($0) })
+    private var number = 0
+    /// Calls that the next turn makes first.
+    private var soon: [() -> Void] = []
+    /// Whether something waits for the next turn.
+    private(set) var hasWork = false
+    /// Whether it has never run.
+    private(set) var isNew = true
+    private var isStopRequested = false
+    private(set) var isShuttingDown = false
+
+    // Of the connections, in SimulatedReactor+Network.swift.
+    var ports: [SimulatedPort] = []
+    var dialers: [SimulatedDialer] = []
+    /// Open connections, each in its slot: what keeps them.
+    private(set) var transports: [SimulatedTransport?] = []
+    private var freeSlots: [Int] = []
+    /// Those that have put something off to the next turn.
+    private var visits: [SimulatedTransport] = []
+    /// Those that have written something in this callback.
+    private var staged: [SimulatedTransport] = []
+    /// What outgoing connections count.
+    let outgoing = SimulatedCounters()
+    /// The same, and what each port counts or has counted.
+    lazy var counters = [outgoing]
+    private var nextPortNumber: UInt16 = 49_152
+
+    /// Makes a reactor with a time of its own, which begins at zero.
+    ///
+    /// - Parameter seed: where its ``randomNumbers`` begin.
+    public convenience init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
+        self.init(world: SimulatedWorld(seed: seed), name: "localhost", logger: logger)
+    }
+
+    init(world: SimulatedWorld, name: String, logger: Logger) {
+        self.world = world
+        self.name = name
+        self.logger = logger
+        randomNumbers = SimulatedRandom(seed: world.wiring.seed, name: name)
+        resolver = SimulatedResolver(world.wiring)
+        handle = ReactorHandle { [bell = world.bell] in bell.ring() }
+        clock = world.time.clock(of: handle)
+        timers = TimerQueue(clock: clock)
+        number = world.add(self)
+        address = world.wiring.add(self)
+    }
+
+    deinit {
+        world.remove(number)
+        handle.close()
+        timers.removeAll()
+    }
+
+    // Time.
+
+    /// Runs until it is stopped; what there are of signal handlers is left alone.
+    ///
+    /// - Throws: ``SimulationError``.
+    public func run(installSignalHandlers: Bool) throws {
+        begin()
+        _ = try world.run { !self.isRunning }
+    }
+
+    /// Lets so much time go by, and does what is due meanwhile, the end of the time included; every reactor of the same simulation runs.
+    ///
+    /// - Throws: ``SimulationError/nested`` inside of a callback.
+    public func run(for duration: Duration) throws {
+        try run(until: now.advanced(by: max(duration, .zero)))
+    }
+
+    /// Lets time go by to a moment, as ``run(for:)`` does.
+    public func run(until moment: ReactorClock.Instant) throws {
+        begin()
+        _ = try world.run(to: moment) { false }
+    }
+
+    /// Lets time go by until something holds, which is asked between all turns.
+    ///
+    /// ```swift
+    /// #expect(try reactor.run(within: .seconds(10)) { client.wasLost })
+    /// ```
+    ///
+    /// - Parameter limit: how much time may go by at the most.
+    /// - Returns: whether it holds.
+    /// - Throws: ``SimulationError/nested`` inside of a callback; what the condition throws.
+    public func run(within limit: Duration, until condition: () throws -> Bool) throws -> Bool {
+        begin()
+        return try world.run(to: now.advanced(by: limit), until: condition)
+    }
+
+    public func stop() {
+        guard !isStopRequested else { return }
+        isStopRequested = true
+        if isRunning { later { self.shutDown() } }
+    }
+
+    public func crash() {
+        isRunning = false
+        isStopRequested = false
+    }
+
+    @discardableResult
+    public func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall {
+        timers.add(after: delay, call)
+    }
+
+    public var delayedCalls: [DelayedCall] { timers.calls }
+
+    public func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value> {
+        let deferred = Deferred<Value>(canceller: { _ in })
+        later { [self] in
+            guard !deferred.hasFired else { return }
+            guarded("a call after work") { try deferred.fire(Result { try work() }) }
+        }
+        return deferred
+    }
+
+    // System events.
+
+    public func callWhenRunning(_ call: @escaping () throws -> Void) {
+        if isRunning {
+            guarded("a call when running", call)
+        } else {
+            addSystemEventTrigger(.after, .startup, call: call)
+        }
+    }
+
+    @discardableResult
+    public func addSystemEventTrigger(
+        _ phase: SystemEventPhase, _ event: SystemEvent, call: @escaping () throws -> Void
+    ) -> SystemEventTrigger {
+        events.add(phase, event) {
+            try call()
+            return nil
+        }
+    }
+
+    @discardableResult
+    public func addSystemEventTrigger(
+        waitingBefore event: SystemEvent, call: @escaping () throws -> Deferred<Void>?
+    ) -> SystemEventTrigger {
+        events.add(.before, event, call: call)
+    }
+
+    @discardableResult
+    public func removeSystemEventTrigger(_ trigger: SystemEventTrigger) -> Bool {
+        events.remove(trigger)
+    }
+
+    public func fireSystemEvent(_ event: SystemEvent) {
+        events.fire(event) {}
+    }
+
+    // The loop, of which the world makes the turns.
+
+    /// When it has something to do next.
+    var nextTime: ReactorClock.Instant {
+        guard isRunning else { return .never }
+        return hasWork ? world.now : timers.nextTime
+    }
+
+    /// Makes a call on the next turn, before anything else.
+    func later(_ call: @escaping () -> Void) {
+        soon.append(call)
+        hasWork = true
+    }
+
+    /// Begins to run, unless it does.
+    func begin() {
+        guard !isRunning, !world.isLooping || isNew else { return }
+        isNew = false
+        isRunning = true
+        perform { self.events.fire(.startup) {} }
+        for port in ports { port.acceptLater() }
+        if isStopRequested { later { self.shutDown() } }
+    }
+
+    /// Runs a callback as a loop does: it ends by running the tasks that it made ready, and by sending what it and they wrote.
+    func perform(_ callback: () -> Void) {
+        world.enter(self)
+        callback()
+        // Those that are left have their turn after what else is ready.
+        if handle.hasJobs, !handle.runJobs() { hasWork = true }
+        if !staged.isEmpty { flushStaged() }
+    }
+
+    private func flushStaged() {
+        // A producer that is paused now may write a last word to another connection.
+        var index = 0
+        while index < staged.count {
+            staged[index].flush()
+            index += 1
+        }
+        staged.removeAll(keepingCapacity: true)
+    }
+
+    func finishWhatWasPutOff() {
+        guard isRunning, hasWork else { return }
+        hasWork = false
+        perform {}
+        let visited = visits
+        visits = []
+        for transport in visited { perform { transport.visit() } }
+        let calls = soon
+        soon = []
+        for call in calls { perform(call) }
+    }
+
+    func fireTimers() {
+        guard isRunning, timers.nextTime <= world.now else { return }
+        for call in timers.takeDue() {
+            perform { guarded("a delayed call") { try call.fire() } }
+        }
+    }
+
+    func hearCalls() {
+        guard isRunning else { return }
+        for call in handle.takeCalls() {
+            perform { guarded("a call from a thread") { try call.value(self) } }
+        }
+        if handle.hasJobs { perform {} }
+    }
+
+    private func shutDown() {
+        guard !isShuttingDown else { return }
+        isShuttingDown = true
+        events.fire(.shutdown) {
+            self.closeEverything()
+            self.later { self.end() }
+        }
+    }
+
+    private func end() {
+        isRunning = false
+        isStopRequested = false
+        isShuttingDown = false
+    }
+
+    // The connections that it keeps.
+
+    /// Takes a transport into the table.
+    func keep(_ transport: SimulatedTransport) {
+        transport.slot = freeSlots.popLast() ?? transports.count
+        if transport.slot == transports.count { transports.append(transport) } else { transports[transport.slot] = transport }
+    }
+
+    /// Whether a transport's socket is open.
+    func keeps(_ transport: SimulatedTransport) -> Bool { transport.slot >= 0 }
+
+    /// Takes a transport out of the table; false where it is out already.
+    func release(_ transport: SimulatedTransport) -> Bool {
+        guard keeps(transport) else { return false }
+        transports[transport.slot] = nil
+        freeSlots.append(transport.slot)
+        transport.slot = -1
+        for port in ports { port.acceptLater() }
+        return true
+    }
+
+    /// Comes back to a transport on the next turn.
+    func visitLater(_ transport: SimulatedTransport) {
+        guard !transport.willBeVisited else { return }
+        transport.willBeVisited = true
+        visits.append(transport)
+        hasWork = true
+    }
+
+    /// Sends what a transport has been given when the callback ends.
+    func flushLater(_ transport: SimulatedTransport) {
+        staged.append(transport)
+        // What is written between two runs has no callback that could end.
+        hasWork = hasWork || !world.isLooping
+    }
+
+    /// A port number that nothing listens on.
+    func takePortNumber() -> UInt16 {
+        repeat {
+            nextPortNumber = nextPortNumber == .max ? 49_152 : nextPortNumber + 1
+        } while ports.contains { $0.address.port == nextPortNumber }
+        return nextPortNumber
+    }
+
+    /// Runs a call of the user's and logs what it throws.
+    func guarded(_ name: String, _ call: () throws -> Void) {
+        do {
+            try call()
+        } catch {
+            logger.error("\(name) threw: \(error)")
+        }
+    }
+}

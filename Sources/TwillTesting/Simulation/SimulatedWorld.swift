@@ -1,0 +1,161 @@
+import Synchronization
+import Twill
+
+/// The time that the reactors of one simulation share, and the loop that takes them through it; all on one thread.
+///
+/// A turn does at one moment what ``/Twill/Reactor`` says, for each running reactor in the order in which they were made; then the time jumps to
+/// when something happens next. What a turn adds belongs to the next one, even where that is at the same moment.
+final class SimulatedWorld {
+    /// So many turns may follow each other at one moment; from then on each takes as long as it does at the latest, so that a loop which always
+    /// has something to do still sees the time go by.
+    private static let turnsPerMomentMax = 1_000
+    private static let busyTime = Duration.milliseconds(1)
+
+    private struct Member {
+        let number: Int
+        unowned let reactor: SimulatedReactor
+    }
+
+    let time = ManualClock()
+    let bell = SimulatedBell()
+    let wiring: SimulatedWiring
+    private var agenda = Agenda()
+    private var members: [Member] = []
+    private var nextMember = 0
+    private var turnsAtThisMoment = 0
+    private var current: SimulatedReactor?
+    private(set) var isLooping = false
+
+    init(seed: UInt64) {
+        wiring = SimulatedWiring(seed: seed)
+    }
+
+    var now: ReactorClock.Instant { time.now }
+
+    /// Takes a reactor in; the number is what ``remove(_:)`` wants.
+    func add(_ reactor: SimulatedReactor) -> Int {
+        nextMember += 1
+        members.append(Member(number: nextMember, reactor: reactor))
+        return nextMember
+    }
+
+    func remove(_ number: Int) {
+        members.removeAll { $0.number == number }
+    }
+
+    /// Lets something happen after a delay; with none, on the next turn.
+    func after(_ delay: Duration, _ event: @escaping () -> Void) {
+        agenda.add(at: now.advanced(by: delay), event)
+    }
+
+    /// Lets something happen at a moment.
+    func at(_ moment: ReactorClock.Instant, _ event: @escaping () -> Void) {
+        agenda.add(at: moment, event)
+    }
+
+    /// Makes what follows happen on a reactor's thread, as its tasks see it.
+    func enter(_ reactor: SimulatedReactor) {
+        guard current !== reactor else { return }
+        leave()
+        reactor.handle.beginLoop()
+        current = reactor
+    }
+
+    private func leave() {
+        current?.handle.endLoop()
+        current = nil
+    }
+
+    /// Lets time go by until something holds, or to an end, which is reached even where nothing happens.
+    ///
+    /// - Returns: whether it holds.
+    func run(to end: ReactorClock.Instant = .never, until isOver: () throws -> Bool) throws -> Bool {
+        guard !isLooping else { throw SimulationError.nested }
+        isLooping = true
+        defer {
+            leave()
+            isLooping = false
+        }
+        forEachReactor { if $0.isNew { $0.begin() } }
+        while true {
+            if try isOver() { return true }
+            let next = nextTime
+            guard next <= end, next != .never else {
+                guard end != .never else { throw SimulationError.nothingLeft }
+                time.advance(to: end)
+                return false
+            }
+            advance(to: next)
+            turn()
+        }
+    }
+
+    private func advance(to moment: ReactorClock.Instant) {
+        guard moment <= now else {
+            turnsAtThisMoment = 0
+            return time.advance(to: moment)
+        }
+        turnsAtThisMoment += 1
+        if turnsAtThisMoment > Self.turnsPerMomentMax {
+            turnsAtThisMoment = 0
+            time.advance(by: Self.busyTime)
+        }
+    }
+
+    private var nextTime: ReactorClock.Instant {
+        if bell.isRinging { return now }
+        var next = agenda.nextTime
+        for member in members {
+            next = min(next, member.reactor.nextTime)
+        }
+        return max(next, now)
+    }
+
+    private func turn() {
+        forEachReactor { $0.finishWhatWasPutOff() }
+        let mark = agenda.mark
+        while let event = agenda.takeNext(dueAt: now, before: mark) { event() }
+        forEachReactor { $0.fireTimers() }
+        if bell.silence() { forEachReactor { $0.hearCalls() } }
+    }
+
+    /// Calls may add reactors; those have their turn, too.
+    private func forEachReactor(_ body: (SimulatedReactor) -> Void) {
+        var index = 0
+        while index < members.count {
+            body(members[index].reactor)
+            index += 1
+        }
+    }
+}
+
+/// Says that some reactor of a simulation was handed a call, by whatever thread.
+final class SimulatedBell: Sendable {
+    private let rings = Atomic(false)
+
+    var isRinging: Bool { rings.load(ordering: .relaxed) }
+
+    func ring() {
+        rings.store(true, ordering: .releasing)
+    }
+
+    /// Ends the ringing; whether it rang.
+    func silence() -> Bool {
+        isRinging && rings.exchange(false, ordering: .acquiring)
+    }
+}
+
+/// Why a simulation can't go on.
+public enum SimulationError: Error, Hashable, CustomStringConvertible, Sendable {
+    /// Nothing will ever happen again, and the reactor was not stopped: no timer, no byte under way.
+    case nothingLeft
+    /// Time was to go by inside of a callback, which is a moment of it.
+    case nested
+
+    public var description: String {
+        switch self {
+        case .nothingLeft: "nothing is left that could happen, and nobody has stopped the reactor: something waits for what never comes"
+        case .nested: "the simulation is running already: let time go by in the test, not in a callback"
+        }
+    }
+}
