@@ -45,6 +45,7 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
             // Just as large as it must be: it may be handed out as it is.
             unread.value.bytes = Array(copying: data)
         } else {
+            forgetReadHalf()
             unread.value.bytes.append(data)
         }
         if !isHeld, unreadCount > Self.high {
@@ -79,6 +80,17 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
 
     @inline(__always)
     var isEmpty: Bool { unreadCount == 0 }
+
+    /// How many bytes there is memory for.
+    var capacity: Int { unread.value.bytes.capacity }
+
+    /// Gives up the bytes that were read where they are half of all: a task that never catches up must not keep everything that ever came.
+    private func forgetReadHalf() {
+        let position = unread.value.position
+        guard position > 0, position >= unreadCount else { return }
+        unread.value.bytes.removeFirst(position)
+        unread.value.position = 0
+    }
 
     /// Lends the unread bytes, and forgets those that were read.
     @inline(__always)

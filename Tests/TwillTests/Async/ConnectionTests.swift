@@ -266,4 +266,23 @@ struct ConnectionTests {
             }
         }
     }
+
+    @Test func aReaderThatNeverCatchesUpKeepsOnlyWhatItHasNotRead() throws {
+        let reactor = try LibeventReactor(logger: RecordedLog().logger)
+        let intake = ConnectionIntake(reactor.handle) { _ in }
+        var expected: UInt8 = 0
+        for round in 0..<10_000 {
+            let piece = (0..<100).map { UInt8(truncatingIfNeeded: round * 100 + $0) }
+            intake.dataReceived(piece.span)
+            // All but one byte, which is in front of the next ones.
+            intake.read { unread, position in
+                while position < unread.count - 1 {
+                    if unread[position] != expected { Issue.record("got \(unread[position]) for \(expected) in round \(round)") }
+                    expected &+= 1
+                    position += 1
+                }
+            }
+        }
+        #expect(intake.capacity < 1_000)
+    }
 }
