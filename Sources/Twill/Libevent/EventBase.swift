@@ -26,6 +26,7 @@ final class EventBase {
 
     init(_ backend: LibeventReactor.Backend) throws {
         _ = Self.logsMessages
+        try Self.checkForDescriptors()
         guard let configuration = unsafe event_config_new() else {
             throw ReactorError.noEventBase(SystemError(call: "event_config_new"))
         }
@@ -42,6 +43,19 @@ final class EventBase {
         unsafe pointer = base
         let method = unsafe String(cString: event_base_get_method(base))
         descriptorMax = method == "select" ? 1023 : .max
+    }
+
+    /// Throws where there are no descriptors for a base: libevent ends the process for that.
+    ///
+    /// It takes up to five, and these are six.
+    private static func checkForDescriptors() throws(ReactorError) {
+        var pipes: [DescriptorPipe] = []
+        defer { for pipe in pipes { pipe.close() } }
+        do throws(SystemError) {
+            for _ in 0..<3 { pipes.append(try DescriptorPipe()) }
+        } catch {
+            throw .noEventBase(error)
+        }
     }
 
     deinit {

@@ -69,6 +69,8 @@ extension LibeventReactor {
         visits.removeAll()
         // libevent frees what was let go on its next turn only. After a crash there is nothing to free, and callbacks must not run.
         try? base.turn(waiting: false)
+        // That turn may have taken the alarm, and made no call for it: another run sets it anew.
+        alarmTime = .never
     }
 
     /// Ends what the last turn asked to end, and makes the calls that it put off; outside of every callback.

@@ -56,7 +56,6 @@ extension LibeventReactor {
         let thread = try ownThread()
         defer { thread.finish() }
         let stay = Task(executorPreference: thread) {
-            try checkForDescriptors()
             let reactor = try LibeventReactor(logger: logger, threadPool: threadPool)
             let guest = Guest(reactor, body)
             let task = guest.begin()
@@ -91,19 +90,6 @@ extension LibeventReactor {
         try await place.wait(on: handle)
     }
 
-    /// Throws where there are no descriptors for a reactor: libevent ends the process for that.
-    ///
-    /// It takes up to five, and these are six.
-    private static func checkForDescriptors() throws(ReactorError) {
-        var pipes: [DescriptorPipe] = []
-        defer { for pipe in pipes { pipe.close() } }
-        do throws(SystemError) {
-            for _ in 0..<3 { pipes.append(try DescriptorPipe()) }
-        } catch {
-            throw ReactorError.noEventBase(error)
-        }
-    }
-
     private static func ownThread() throws(ReactorError) -> ReactorThread {
         do {
             return try ReactorThread()
@@ -126,8 +112,6 @@ extension LibeventReactor {
             }
             // Left by `crash()`. A guest that is late, on the other hand, stops the loop itself.
             if !hasShutDown { stop() }
-            // The turn with which the loop was left may have taken the alarm, and made no call for it.
-            alarmTime = .never
         }
     }
 
