@@ -180,6 +180,83 @@ struct SimulationTests {
         #expect(failure?.trace.text.contains("vanishes") == true)
     }
 
+    @Test func aClientThatComesBackTwiceIsFound() throws {
+        /// Connects again on a loss, and once more when it has been lost for a while.
+        final class Eager: ClientFactory {
+            override func buildProtocol(_ address: Address) -> Twill::Protocol? { AccumulatingProtocol() }
+            override func clientConnectionLost(_ connector: Connector, _ reason: ConnectionLost) throws {
+                try connector.connect()
+                let reactor = connector.reactor
+                reactor.callLater(.seconds(1)) { [unowned reactor, weak self] in
+                    if let self { try reactor.connectTCP(host: "server", port: 1, factory: self) }
+                }
+            }
+        }
+        final class Greeter: Twill::Protocol {
+            override func connectionMade() { transport.write("welcome") }
+        }
+        #expect(throws: SimulationFailure.self) {
+            try Simulation.check(seeds: 1_000) { network in
+                var plan = FaultPlan.none
+                plan.resets = 10_000
+                network.setFaults(plan, from: "server", to: "client")
+                let port = try network.host("server").listenTCP(port: 1, factory: Factory { Greeter() })
+                try network.host("client").connectTCP(host: "server", port: 1, factory: Eager())
+                try network.run(for: .seconds(60))
+                network.heal()
+                try network.run(for: .seconds(60))
+                try network.expect(port.statistics.open <= 1, "\(port.statistics.open) connections of one client")
+                network.host("server").stop()
+                try network.run(for: .seconds(10))
+            }
+        }
+    }
+
+    @Test func aConnectionInAThousandThatIsNeverClosedIsFound() throws {
+        final class Forgetful: Twill::Protocol {
+            override func dataReceived(_ data: Span<UInt8>) {
+                // Closes when it has heard all, which it never has where the connection is held up at the wrong moment.
+                if data.count == 8 { transport.loseConnection() }
+            }
+        }
+        #expect(throws: SimulationFailure.self) {
+            try Simulation.check(seeds: 1_000) { network in
+                var plan = FaultPlan.none
+                plan.splits = 1_000
+                network.setFaults(plan, from: "client", to: "server")
+                let port = try network.host("server").listenTCP(port: 1, factory: Factory { Forgetful() })
+                for _ in 0..<5 {
+                    let client = AccumulatingProtocol()
+                    try network.host("client").connectTCP(
+                        host: "server", port: 1, factory: ClientFactory { [weak client] (_: Address) in client })
+                    try network.run(for: .seconds(1))
+                    client.transport.write("question")
+                    try network.run(for: .seconds(1))
+                }
+                try network.expect(port.statistics.open == 0, network.leftovers.joined(separator: ", "))
+            }
+        }
+    }
+
+    @Test func whatNoRunMayDoIsNoted() {
+        let world = SimulatedWorld(seed: 1)
+        let link = world.wiring.link(from: "a", to: "b")
+        let (socket, _) = SimulatedSocket.pair(in: world, from: .unknown, to: .unknown, over: link, back: link)
+        func rules(_ callbacks: [ContractWatch.Callback?]) -> [String] {
+            let before = world.violations.count
+            var watch = ContractWatch()
+            for callback in callbacks {
+                if let callback { watch.begin(callback, on: socket) } else { watch.end() }
+            }
+            return Array(world.violations.dropFirst(before))
+        }
+        #expect(rules([.connectionMade, nil, .dataReceived, nil, .readConnectionLost, nil, .connectionLost, nil]).isEmpty)
+        #expect(rules([.dataReceived, nil]) == ["a>b#1: dataReceived where connectionMade was not called"])
+        #expect(rules([.connectionMade, nil, .connectionMade, nil]) == ["a>b#1: connectionMade where connectionMade was called"])
+        #expect(rules([.connectionMade, .dataReceived]) == ["a>b#1: dataReceived inside another callback"])
+        #expect(rules([.connectionMade, nil, .connectionLost, nil, .connectionLost]) == ["a>b#1: connectionLost after connectionLost"])
+    }
+
     @Test func aTimerThatIsLeftIsFound() throws {
         let failure = #expect(throws: SimulationFailure.self) {
             try Simulation.check(seeds: 1) { network in
