@@ -78,6 +78,7 @@ let package = Package(
                 "CAllocationCounter",
                 "ChildProcess",
                 "Twill",
+                "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Peers/twisted_peer.py"],

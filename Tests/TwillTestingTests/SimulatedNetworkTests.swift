@@ -10,6 +10,8 @@ private final class Echo: Protocol {
 final class Outcome: ClientFactory {
     private(set) var failure: ConnectError?
     private(set) var loss: ConnectionLost?
+    weak var handler: Twill::Protocol?
+    override func buildProtocol(_ address: Address) -> Twill::Protocol? { handler }
     override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) { failure = reason }
     override func clientConnectionLost(_ connector: Connector, _ reason: ConnectionLost) { loss = reason }
 }

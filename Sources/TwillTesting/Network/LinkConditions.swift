@@ -6,7 +6,8 @@ public struct LinkConditions: Hashable, Sendable {
     public var jitter: Duration
     /// How many bytes of one connection leave in a second; nil for as many as there are.
     public var bytesPerSecond: Int?
-    /// How many bytes may be on their way, or wait for a protocol that does not read. What goes beyond waits in the writer's process.
+    /// How many bytes may be on their way, or wait for a protocol that does not read; fewer where the connection asked for a smaller send buffer.
+    /// What goes beyond waits in the writer's process.
     public var windowBytes: Int
     /// How many bytes arrive in one piece at the most.
     public var segmentBytes: Int
@@ -24,5 +25,5 @@ public struct LinkConditions: Hashable, Sendable {
     }
 
     /// The way from a host to itself: what is sent arrives on the next turn.
-    public static let local = LinkConditions(latency: .zero)
+    public static let local = LinkConditions(latency: .zero, windowBytes: 1 << 20)
 }

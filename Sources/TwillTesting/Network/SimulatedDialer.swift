@@ -19,12 +19,14 @@ final class SimulatedDialer {
         case invalid
     }
 
-    private let loop: SimulatedReactor
+    let loop: SimulatedReactor
     private let place: Place
     private let options: TransportOptions
     private let timeout: Duration
     private let local: Address?
     private let connector: Connector
+    /// Where it connects to, as it was asked for.
+    var destination: String { connector.destination }
     private var order = HappyEyeballs([])
     private var sockets: [SimulatedSocket] = []
     private var failures: [ConnectError.Failure] = []
@@ -94,6 +96,7 @@ final class SimulatedDialer {
     /// An address has answered that nobody is there.
     func refused(_ socket: SimulatedSocket, _ errno: CInt) {
         guard !isOver else { return }
+        socket.note(.refused)
         sockets.removeAll { $0 === socket }
         failures.append(ConnectError.Failure(address: socket.remote, error: SystemError(call: "connect", errno: errno)))
         loop.perform { go(order.attemptFailed()) }
@@ -101,7 +104,6 @@ final class SimulatedDialer {
 
     /// An address has answered that it is connected.
     func connected(_ socket: SimulatedSocket) {
-        guard !isOver else { return socket.reset() }
         sockets.removeAll { $0 === socket }
         end()
         loop.perform { loop.connected(socket, options, connector) }

@@ -1,6 +1,6 @@
 import Twill
 
-/// The way from one host to another, and what it is like now.
+/// The way from one host to another, what it is like now, and what goes wrong on it.
 final class SimulatedLink {
     /// Both hosts' names, from which the random numbers of its connections are derived.
     let name: String
@@ -9,51 +9,91 @@ final class SimulatedLink {
     /// Read for each segment, and therefore kept as plain numbers.
     private(set) var latency: Int64 = 0
     private(set) var jitter: Int64 = 0
-    var conditions: LinkConditions {
-        didSet { noteConditions() }
+    private(set) var hasFaults = false
+    /// What was sent while the link is held, in its order; nil where it is not held.
+    private var held: [() -> Void]?
+
+    var conditions = LinkConditions() {
+        didSet {
+            latency = conditions.latency.nanoseconds
+            jitter = conditions.jitter.nanoseconds
+        }
     }
 
-    init(name: String, seed: UInt64, conditions: LinkConditions) {
+    var faults = FaultPlan.none {
+        didSet { hasFaults = faults != .none }
+    }
+
+    init(name: String, seed: UInt64) {
         self.name = name
         self.seed = seed
-        self.conditions = conditions
-        noteConditions()
-    }
-
-    private func noteConditions() {
-        latency = conditions.latency.nanoseconds
-        jitter = conditions.jitter.nanoseconds
     }
 
     /// The next connection's own way.
     func newPath() -> SimulatedPath {
         connectionCount += 1
-        return SimulatedPath(link: self, random: SimulatedRandom(seed: seed, name: "\(name)#\(connectionCount)"))
+        let name = "\(name)#\(connectionCount)"
+        return SimulatedPath(link: self, name: name, random: SimulatedRandom(seed: seed, name: name))
+    }
+
+    var isHeld: Bool { held != nil }
+
+    /// Holds up what is sent from now on.
+    func hold() {
+        if held == nil { held = [] }
+    }
+
+    /// Keeps what is to be sent when the link is released.
+    func keep(_ sending: @escaping () -> Void) {
+        held?.append(sending)
+    }
+
+    /// Sends what was held up, and what comes.
+    func release() {
+        let waiting = held ?? []
+        held = nil
+        for sending in waiting { sending() }
     }
 }
 
 /// One direction of one connection: when what is sent now arrives. Invariant: nothing arrives before what was sent before it.
 struct SimulatedPath {
     let link: SimulatedLink
+    /// The link's name, and which connection of it this is.
+    let name: String
+    /// What stands for the name in digests.
+    let key: UInt64
     var random: SimulatedRandom
+    /// Whether every byte comes for itself.
+    let isByteByByte: Bool
+    /// Whether nothing arrives any more.
+    var isDead = false
     private var isFreeAt: Int64 = 0
     private var lastArrival: Int64 = 0
 
-    init(link: SimulatedLink, random: SimulatedRandom) {
+    init(link: SimulatedLink, name: String, random: SimulatedRandom) {
         self.link = link
+        self.name = name
+        key = name.stableHash
         self.random = random
+        isByteByByte = self.random.happens(perMillion: link.faults.byteByByte)
     }
 
     /// Sends so many bytes; when the last of them arrives.
     mutating func arrival(of count: Int = 0, sentAt now: ReactorClock.Instant) -> ReactorClock.Instant {
-        var moment = now.nanoseconds
+        var moment = max(isFreeAt, now.nanoseconds)
         if let rate = link.conditions.bytesPerSecond, count > 0 {
-            isFreeAt = max(isFreeAt, moment) + Int64(count) * 1_000_000_000 / Int64(max(1, rate))
-            moment = isFreeAt
+            moment += Int64(count) * 1_000_000_000 / Int64(max(1, rate))
+            isFreeAt = moment
         }
         moment += link.latency
         if link.jitter > 0 { moment += Int64.random(in: 0...link.jitter, using: &random) }
         lastArrival = max(lastArrival, moment)
         return ReactorClock.Instant(nanoseconds: lastArrival)
+    }
+
+    /// Sends nothing for a while.
+    mutating func stall(for duration: Duration, from now: ReactorClock.Instant) {
+        isFreeAt = max(isFreeAt, now.nanoseconds) + duration.nanoseconds
     }
 }

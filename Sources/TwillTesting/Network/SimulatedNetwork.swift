@@ -27,7 +27,7 @@ public final class SimulatedNetwork {
     /// Where its random numbers begin.
     public let seed: UInt64
 
-    private let world: SimulatedWorld
+    let world: SimulatedWorld
     private let logger: Logger
     private var hosts: [String: SimulatedReactor] = [:]
 
@@ -45,6 +45,9 @@ public final class SimulatedNetwork {
         hosts[name] = host
         return host
     }
+
+    /// All hosts, in an order that does not depend on a dictionary's.
+    var sortedHosts: [SimulatedReactor] { hosts.values.sorted { $0.name < $1.name } }
 
     /// What a link between two hosts is like that has no conditions of its own. A change holds for what is sent from now on.
     public var conditions: LinkConditions {
@@ -84,7 +87,7 @@ public final class SimulatedNetwork {
     ///
     /// - Throws: ``SimulationError/nothingLeft`` where a host waits before its shutdown for what never comes.
     public func stop() throws {
-        for host in hosts.values.sorted(by: { $0.name < $1.name }) where host.isRunning { host.stop() }
+        for host in sortedHosts where host.isRunning { host.stop() }
         _ = try world.run { !self.hosts.values.contains(where: \.isRunning) }
     }
 }

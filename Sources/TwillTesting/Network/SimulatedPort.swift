@@ -41,12 +41,14 @@ final class SimulatedPort: ListeningPort {
         return target.port == address.port && (interface == nil || interface == target.host)
     }
 
-    /// Takes in one who connects; false where so many wait that there is no room.
-    func offer(_ socket: SimulatedSocket) -> Bool {
-        guard waiting.count < backlog else { return false }
+    /// Whether one more may wait.
+    var hasBacklogRoom: Bool { waiting.count < backlog }
+
+    /// Takes in one who has connected.
+    func offer(_ socket: SimulatedSocket) {
+        guard isListening else { return socket.reset() }
         waiting.append(socket)
         if loop.isRunning { loop.perform { acceptWaiting() } }
-        return true
     }
 
     func pauseAccepting() { isPaused = true }
@@ -63,7 +65,7 @@ final class SimulatedPort: ListeningPort {
         for socket in waiting { socket.reset() }
         waiting = []
         loop.forget(self)
-        loop.later { [loop, factory] in
+        loop.later { [unowned loop, factory] in
             do {
                 try factory.doStop(logger: loop.logger)
             } catch {
@@ -88,6 +90,7 @@ final class SimulatedPort: ListeningPort {
     }
 
     private func serve(_ socket: SimulatedSocket) {
+        socket.note(.accepted)
         counters.count { $0.accepted += 1 }
         do {
             guard let handler = try factory.protocolForConnection(from: socket.remote) else { return refuse(socket) }

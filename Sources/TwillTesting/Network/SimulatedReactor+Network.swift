@@ -86,34 +86,51 @@ extension SimulatedReactor {
 
     /// Knocks at an address; the dialer is told on a later turn.
     func dial(_ address: Address, from local: Address?, for dialer: SimulatedDialer) -> SimulatedSocket {
-        let target = host(at: address)
-        let to = target?.name ?? address.host
+        let to = host(at: address)?.name ?? address.host
         let wiring = world.wiring
         let ends = SimulatedSocket.pair(
             in: world, from: localAddress(local, for: address), to: address, over: wiring.link(from: name, to: to),
             back: wiring.link(from: to, to: name))
-        knock(at: target, ends.client, ends.server, for: dialer)
+        knock(from: ends.client, at: ends.server, for: dialer, ends.client.fate())
         return ends.client
     }
 
-    private func knock(at target: SimulatedReactor?, _ client: SimulatedSocket, _ server: SimulatedSocket, for dialer: SimulatedDialer) {
-        client.send { [weak self, weak target, weak dialer] in
+    private func knock(
+        from client: SimulatedSocket, at server: SimulatedSocket, for dialer: SimulatedDialer, _ fate: SimulatedSocket.Fate
+    ) {
+        if case .hangs = fate { return }
+        client.send { [weak dialer] in
+            // As long as somebody waits for the answer, the reactor is there.
             guard let dialer, !dialer.isOver else { return }
-            guard let target else { return server.send { [weak dialer] in dialer?.refused(client, EHOSTUNREACH) } }
-            guard let port = target.ports.first(where: { $0.serves(client.remote) }) else {
-                return server.send { [weak dialer] in dialer?.refused(client, ECONNREFUSED) }
+            let loop = dialer.loop
+            guard let target = loop.host(at: client.remote) else {
+                return server.send { [weak dialer] in dialer?.refused(client, EHOSTUNREACH) }
+            }
+            let port = target.ports.first { $0.serves(client.remote) }
+            guard let port, fate != .refused else {
+                return server.send { [weak dialer] in dialer?.refused(client, loop.refusal(of: client.remote)) }
+            }
+            guard port.hasBacklogRoom else {
+                return loop.world.after(Self.pauseBeforeRetry) { [weak dialer] in
+                    if let dialer, !dialer.isOver { dialer.loop.knock(from: client, at: server, for: dialer, fate) }
+                }
             }
             client.join(server)
-            guard port.offer(server) else {
-                self?.world.after(Self.pauseBeforeRetry) { [weak self, weak target, weak dialer] in
-                    if let self, let dialer, !dialer.isOver { knock(at: target, client, server, for: dialer) }
-                }
-                return
-            }
             server.send { [weak dialer] in
-                if let dialer { dialer.connected(client) } else { client.reset() }
+                guard let dialer, !dialer.isOver else { return client.reset() }
+                // The acknowledgement goes first, as it does on a real network, before what the client says at once.
+                client.send {
+                    port.offer(server)
+                    if fate == .reset { server.sever(.reset) }
+                }
+                dialer.connected(client)
             }
         }
+    }
+
+    /// What a system says where nobody listens.
+    private func refusal(of address: Address) -> CInt {
+        if case .unix = address { ENOENT } else { ECONNREFUSED }
     }
 
     private func host(at address: Address) -> SimulatedReactor? {
@@ -138,11 +155,7 @@ extension SimulatedReactor {
         transport.socket.reader = transport
         transport.handler = handler
         transport.counters.count { $0.open += 1 }
-        do {
-            try handler.makeConnection(transport)
-        } catch {
-            transport.callbackThrew(error, in: "connectionMade")
-        }
+        transport.begin(handler)
         // What arrived before it was accepted.
         visitLater(transport)
     }

@@ -21,13 +21,27 @@ final class SimulatedSocket {
         case broken(SystemError)
     }
 
+    /// How long a system sends in vain until it gives a connection up.
+    private static let patience = Duration.seconds(15 * 60)
+
+    /// What becomes of an attempt to connect.
+    enum Fate {
+        case connected
+        case refused
+        /// Nobody answers.
+        case hangs
+        /// It is connected, and reset at once.
+        case reset
+    }
+
     // The world runs what it does.
     private unowned let world: SimulatedWorld
     let local: Address
     let remote: Address
     private var path: SimulatedPath
     private var peer: SimulatedSocket?
-    weak var reader: SimulatedTransport?
+    /// Who reads; the transport closes the socket before it goes.
+    var reader: SimulatedTransport?
 
     private var input = ByteQueue()
     private(set) var end = End.none
@@ -35,8 +49,13 @@ final class SimulatedSocket {
     private(set) var unreadByPeer = 0
     private var wantsRoom = false
     private var roomIsComing = false
+    private var sentCount = 0
+    private var arrivedCount = 0
     private var hasFinished = false
     private var isClosed = false
+    /// Whether the network has ended the connection.
+    private var isSevered = false
+    private var sendsInVain = false
 
     private init(world: SimulatedWorld, local: Address, remote: Address, path: SimulatedPath) {
         self.world = world
@@ -61,29 +80,125 @@ final class SimulatedSocket {
         other.peer = self
     }
 
+    /// What becomes of the attempt to connect of which this is the client's end.
+    func fate() -> Fate {
+        let faults = path.link.faults
+        note(.connects)
+        if path.random.happens(perMillion: faults.refusals) { return .refused }
+        if path.random.happens(perMillion: faults.hangs) {
+            note(.hangs)
+            return .hangs
+        }
+        if path.random.happens(perMillion: faults.slowConnects) {
+            path.stall(for: path.random.duration(upTo: faults.slownessMax), from: world.now)
+        }
+        return path.random.happens(perMillion: faults.earlyResets) ? .reset : .connected
+    }
+
+    /// Notes what happened to what this end sends.
+    func note(_ step: SimulationTrace.Step, _ count: Int = 0) {
+        world.note(step, path.name, path.key, count)
+    }
+
+    /// Notes what must not happen to it.
+    func violated(_ rule: String) {
+        world.violated("\(path.name): \(rule)")
+    }
+
     /// Lets something happen at the other end, after all that was sent before.
     func send(_ event: @escaping () -> Void) {
-        world.at(path.arrival(sentAt: world.now), event)
+        dispatch(0, event)
+    }
+
+    private func dispatch(_ count: Int, _ event: @escaping () -> Void) {
+        guard !path.isDead else { return }
+        if path.link.isHeld {
+            path.link.keep { self.dispatch(count, event) }
+        } else {
+            world.at(path.arrival(of: count, sentAt: world.now), event)
+        }
     }
 
     // Sending.
 
+    /// The size of the system's buffer for what is sent, where the connection asked for one.
+    var sendBufferBytes: Int?
+
     /// How many bytes it takes now.
-    var room: Int { max(0, path.link.conditions.windowBytes - unreadByPeer) }
+    var room: Int { max(0, min(path.link.conditions.windowBytes, sendBufferBytes ?? .max) - unreadByPeer) }
 
     /// Sends bytes, of which there are no more than there is room for.
     func send(_ bytes: [UInt8]) {
         guard let peer, !hasFinished else { return }
+        guard !isSevered else { return world.after(.zero) { self.breakOff(ECONNRESET) } }
+        if path.isDead || path.link.isHeld { noteSendingInVain() }
         unreadByPeer += bytes.count
-        let size = max(1, path.link.conditions.segmentBytes)
-        guard bytes.count > size else { return send(bytes, to: peer) }
+        let size = path.isByteByByte ? max(1, bytes.count / 1_000) : max(1, path.link.conditions.segmentBytes)
+        guard bytes.count > size || path.link.hasFaults else { return transmit(bytes, to: peer) }
         for start in stride(from: 0, to: bytes.count, by: size) {
-            send(Array(bytes[start..<min(start + size, bytes.count)]), to: peer)
+            sendOverFaultyLink(bytes[start..<min(start + size, bytes.count)], to: peer)
         }
     }
 
-    private func send(_ segment: [UInt8], to peer: SimulatedSocket) {
-        world.at(path.arrival(of: segment.count, sentAt: world.now)) { peer.arrive(segment, from: self) }
+    private func transmit(_ segment: [UInt8], to peer: SimulatedSocket) {
+        guard !segment.isEmpty else { return }
+        let offset = sentCount
+        sentCount += segment.count
+        dispatch(segment.count) { peer.arrive(segment, at: offset, from: self) }
+    }
+
+    private func sendOverFaultyLink(_ segment: ArraySlice<UInt8>, to peer: SimulatedSocket) {
+        guard !isSevered else { return }
+        let faults = path.link.faults
+        if path.random.happens(perMillion: faults.stalls) {
+            let duration = path.random.duration(upTo: faults.slownessMax)
+            note(.stalls, Int(duration.nanoseconds))
+            path.stall(for: duration, from: world.now)
+        }
+        if let cut = faults.cut, sentCount + segment.count >= cut.offset {
+            transmit(Array(segment.prefix(max(0, cut.offset - sentCount))), to: peer)
+            return sever(cut.ending)
+        }
+        if let ending = faults.ending(using: &path.random) {
+            transmit(Array(segment.prefix(Int.random(in: 0...segment.count, using: &path.random))), to: peer)
+            return sever(ending)
+        }
+        let splits = segment.count > 1 && path.random.happens(perMillion: faults.splits)
+        let cut = splits ? Int.random(in: 1..<segment.count, using: &path.random) : segment.count
+        transmit(Array(segment.prefix(cut)), to: peer)
+        transmit(Array(segment.dropFirst(cut)), to: peer)
+    }
+
+    /// Ends the connection on behalf of the network, after what was sent so far.
+    func sever(_ ending: FaultPlan.Ending) {
+        guard let peer else { return }
+        isSevered = true
+        peer.isSevered = true
+        switch ending {
+        case .end:
+            note(.cutByEnd)
+            send { peer.finishArrives() }
+            peer.send { self.finishArrives() }
+        case .reset:
+            note(.cutByReset)
+            send { peer.breakOff(ECONNRESET) }
+            peer.send { self.breakOff(ECONNRESET) }
+        case .vanish:
+            note(.vanishes)
+            (isSevered, peer.isSevered) = (false, false)
+            (path.isDead, peer.path.isDead) = (true, true)
+            if unreadByPeer > 0 { noteSendingInVain() }
+        }
+    }
+
+    /// Gives the connection up where nothing has arrived for so long.
+    private func noteSendingInVain() {
+        guard !sendsInVain else { return }
+        sendsInVain = true
+        world.after(Self.patience, isWait: true) { [self] in
+            sendsInVain = false
+            if path.isDead || path.link.isHeld { breakOff(ETIMEDOUT) }
+        }
     }
 
     /// Asks for ``SimulatedTransport/roomCame()`` when it takes bytes again.
@@ -95,7 +210,7 @@ final class SimulatedSocket {
     func finish() {
         guard let peer, !hasFinished else { return }
         hasFinished = true
-        send { peer.finishArrives() }
+        if !isSevered { send { peer.finishArrives() } }
     }
 
     /// Ends both directions at once.
@@ -112,9 +227,13 @@ final class SimulatedSocket {
         forget()
     }
 
-    /// Drops the connection: the peer sees a reset, or where there is no such thing an end.
+    /// Drops the connection: the peer sees a reset; of a UNIX socket an end, unless it has seen that already.
     func abort() {
-        if case .unix = remote { close() } else if case .unix = local { close() } else { reset() }
+        if isUNIX, !hasFinished { close() } else { reset() }
+    }
+
+    private var isUNIX: Bool {
+        if case .unix = remote { true } else if case .unix = local { true } else { false }
     }
 
     private func forget() {
@@ -141,8 +260,11 @@ final class SimulatedSocket {
         input.removeAll()
     }
 
-    private func arrive(_ segment: [UInt8], from sender: SimulatedSocket) {
+    private func arrive(_ segment: [UInt8], at offset: Int, from sender: SimulatedSocket) {
+        sender.note(.arrives, segment.count)
         guard !isClosed else { return send { sender.breakOff(ECONNRESET) } }
+        if offset != arrivedCount { violated("byte \(offset) arrived where byte \(arrivedCount) was next") }
+        arrivedCount += segment.count
         if let reader, input.isEmpty, reader.readsAtOnce {
             makeRoom(segment.count)
             reader.receive(segment)
@@ -154,6 +276,7 @@ final class SimulatedSocket {
 
     private func finishArrives() {
         guard !isClosed, case .none = end else { return }
+        note(.finishes)
         end = .finished
         reader?.inputArrived()
     }
@@ -161,6 +284,7 @@ final class SimulatedSocket {
     private func breakOff(_ errno: CInt) {
         guard !isClosed else { return }
         if case .broken = end { return }
+        note(.breaks, Int(errno))
         end = .broken(SystemError(call: "recv", errno: errno))
         peer = nil
         input.removeAll()

@@ -22,8 +22,8 @@ extension SimulatedTransport {
             cancelDeadline()
             socket.finish()
         }
-        if actions.contains(.tellReadLost) { tellHalf("readConnectionLost") { try $0.readConnectionLost() } }
-        if actions.contains(.tellWriteLost) { tellHalf("writeConnectionLost") { try $0.writeConnectionLost() } }
+        if actions.contains(.tellReadLost) { tellHalf(.readConnectionLost) { try $0.readConnectionLost() } }
+        if actions.contains(.tellWriteLost) { tellHalf(.writeConnectionLost) { try $0.writeConnectionLost() } }
         if actions.contains(.readRest), stream.takesInput { read() }
         if actions.contains(.watchForStall), deadline == nil { watchForStall() }
         if actions.contains(.settleLater) { loop.visitLater(self) }
@@ -55,12 +55,14 @@ extension SimulatedTransport {
         release()
     }
 
-    private func tellHalf(_ callback: String, _ tell: (any HalfCloseableProtocol) throws -> Void) {
+    private func tellHalf(_ callback: ContractWatch.Callback, _ tell: (any HalfCloseableProtocol) throws -> Void) {
         guard let halfCloseable = handler?.halfCloseable else { return }
+        watch.begin(callback, on: socket)
+        defer { watch.end() }
         do {
             try tell(halfCloseable)
         } catch {
-            callbackThrew(error, in: callback)
+            callbackThrew(error, in: "\(callback)")
         }
     }
 
@@ -98,6 +100,9 @@ extension SimulatedTransport {
         handler = nil
         counters.count { $0.countClosed(reason) }
         if let ended {
+            socket.note(.lost)
+            watch.begin(.connectionLost, on: socket)
+            defer { watch.end() }
             do {
                 try ended.connectionLost(reason)
             } catch {

@@ -32,6 +32,7 @@ final class SimulatedTransport: Transport {
     /// Whether the peer sees a reset when the socket closes.
     var resets = false
     private var hasToldEnd = false
+    var watch = ContractWatch()
 
     init(
         loop: SimulatedReactor, socket: SimulatedSocket, options: TransportOptions, counters: SimulatedCounters, connector: Connector? = nil
@@ -42,6 +43,7 @@ final class SimulatedTransport: Transport {
         self.counters = counters
         self.connector = connector
         super.init()
+        socket.sendBufferBytes = options.sendBufferBytes
         setState(.connected)
     }
 
@@ -56,6 +58,17 @@ final class SimulatedTransport: Transport {
     override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
         guard let handler else { return }
         if handler === previous { self.handler = next } else { handler.replace(previous, by: next) }
+    }
+
+    /// Tells the protocol that it is connected.
+    func begin(_ handler: Protocol) {
+        watch.begin(.connectionMade, on: socket)
+        defer { watch.end() }
+        do {
+            try handler.makeConnection(self)
+        } catch {
+            callbackThrew(error, in: "connectionMade")
+        }
     }
 
     // Reading.
@@ -89,6 +102,8 @@ final class SimulatedTransport: Transport {
     private func deliver(_ bytes: [UInt8]) {
         guard let handler else { return }
         counters.count { $0.bytesReceived += bytes.count }
+        watch.begin(.dataReceived, on: socket)
+        defer { watch.end() }
         do {
             try handler.dataReceived(bytes.span)
         } catch {

@@ -7,26 +7,26 @@ final class SimulatedWiring {
         var to: String
     }
 
-    private final class Host {
-        weak let reactor: SimulatedReactor?
-
-        init(_ reactor: SimulatedReactor) {
-            self.reactor = reactor
-        }
+    /// A host takes itself out before it goes.
+    private struct Host {
+        unowned let reactor: SimulatedReactor
     }
 
     let seed: UInt64
     /// What every link between two hosts is like that has no conditions of its own.
     var conditions = LinkConditions() {
-        didSet {
-            for (way, link) in links where way.from != way.to && ownConditions[way] == nil { link.conditions = conditions }
-        }
+        didSet { noteDefaults() }
+    }
+    /// What goes wrong on every link between two hosts that has no plan of its own.
+    var faults = FaultPlan.none {
+        didSet { noteDefaults() }
     }
     /// The addresses of names, but for those of the hosts.
     var names: [String: [Address]] = [:]
     private var hosts: [IPv4Address: Host] = [:]
     private var links: [Way: SimulatedLink] = [:]
     private var ownConditions: [Way: LinkConditions] = [:]
+    private var ownFaults: [Way: FaultPlan] = [:]
 
     init(seed: UInt64) {
         self.seed = seed
@@ -34,10 +34,14 @@ final class SimulatedWiring {
 
     /// Takes a host in; its address.
     func add(_ reactor: SimulatedReactor) -> IPv4Address {
-        let address = IPv4Address(bits: 0x0A00_0001 + UInt32(hosts.count), port: 0)
-        hosts[address] = Host(reactor)
+        let address = IPv4Address(bits: 0x0A00_0001 + UInt32(names.count), port: 0)
+        hosts[address] = Host(reactor: reactor)
         names[reactor.name] = [.ipv4(address)]
         return address
+    }
+
+    func remove(_ address: IPv4Address) {
+        hosts[address] = nil
     }
 
     /// The host that has an address.
@@ -49,15 +53,38 @@ final class SimulatedWiring {
     func link(from: String, to: String) -> SimulatedLink {
         let way = Way(from: from, to: to)
         if let link = links[way] { return link }
-        let link = SimulatedLink(
-            name: "\(from)>\(to)", seed: seed, conditions: from == to ? .local : ownConditions[way] ?? conditions)
+        let link = SimulatedLink(name: "\(from)>\(to)", seed: seed)
         links[way] = link
+        prepare(link, way)
         return link
+    }
+
+    private func noteDefaults() {
+        for (way, link) in links { prepare(link, way) }
+    }
+
+    private func prepare(_ link: SimulatedLink, _ way: Way) {
+        // A host reaches itself whatever happens to the network.
+        let isLocal = way.from == way.to
+        link.conditions = ownConditions[way] ?? (isLocal ? .local : conditions)
+        link.faults = ownFaults[way] ?? (isLocal ? .none : faults)
     }
 
     func set(_ conditions: LinkConditions, from: String, to: String) {
         ownConditions[Way(from: from, to: to)] = conditions
-        link(from: from, to: to).conditions = conditions
+        noteDefaults()
+    }
+
+    func set(_ faults: FaultPlan, from: String, to: String) {
+        ownFaults[Way(from: from, to: to)] = faults
+        noteDefaults()
+    }
+
+    /// Ends all faults. In the order of the links' names, because what they held arrives now.
+    func heal() {
+        ownFaults = [:]
+        faults = .none
+        for link in links.values.sorted(by: { $0.name < $1.name }) { link.release() }
     }
 }
 

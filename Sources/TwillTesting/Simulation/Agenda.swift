@@ -5,6 +5,8 @@ struct Agenda {
     private struct Entry {
         var time: ReactorClock.Instant
         var number: UInt64
+        /// Whether it is no more than a wait for something that may not happen.
+        var isWait: Bool
         var event: () -> Void
 
         static func < (left: Entry, right: Entry) -> Bool {
@@ -14,6 +16,8 @@ struct Agenda {
 
     private var heap: [Entry] = []
     private var nextNumber: UInt64 = 0
+    /// How many events there are that are no waits.
+    private(set) var underWayCount = 0
 
     /// When the next event happens; ``/Twill/ReactorClock/Instant/never`` where there is none.
     var nextTime: ReactorClock.Instant { heap.first?.time ?? .never }
@@ -21,8 +25,9 @@ struct Agenda {
     /// Tells apart what is here already from what is added later.
     var mark: UInt64 { nextNumber }
 
-    mutating func add(at time: ReactorClock.Instant, _ event: @escaping () -> Void) {
-        heap.append(Entry(time: time, number: nextNumber, event: event))
+    mutating func add(at time: ReactorClock.Instant, isWait: Bool = false, _ event: @escaping () -> Void) {
+        heap.append(Entry(time: time, number: nextNumber, isWait: isWait, event: event))
+        if !isWait { underWayCount += 1 }
         nextNumber += 1
         rise(from: heap.count - 1)
     }
@@ -35,6 +40,7 @@ struct Agenda {
             heap[0] = last
             sink()
         }
+        if !first.isWait { underWayCount -= 1 }
         return first.event
     }
 

@@ -12,8 +12,7 @@ public struct SimulatedRandom: RandomNumberGenerator, Sendable {
 
     /// Makes the generator of a seed that belongs to a name; the same on every machine and in every process.
     public init(seed: UInt64, name: String) {
-        // FNV-1a, because Swift's own hashes differ between processes.
-        state = name.utf8.reduce(seed ^ 0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+        state = seed ^ name.stableHash
         _ = next()
     }
 
@@ -34,6 +33,13 @@ public struct SimulatedRandom: RandomNumberGenerator, Sendable {
     public mutating func duration(upTo limit: Duration) -> Duration {
         guard limit > .zero else { return .zero }
         return .nanoseconds(Int64.random(in: 0...limit.nanoseconds, using: &self))
+    }
+}
+
+extension String {
+    /// A number that stands for the text, in every process; Swift's own hashes differ. FNV-1a.
+    var stableHash: UInt64 {
+        utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
 }
 

@@ -36,6 +36,7 @@ public final class SimulatedReactor: Reactor {
     public private(set) var address = IPv4Address.loopback
 
     let world: SimulatedWorld
+    private let nameKey: UInt64
     private let timers: TimerQueue
     private lazy var events = SystemEvents(
         logger: { [unowned self] in logger },
@@ -44,7 +45,9 @@ public final class SimulatedReactor: Reactor {
     /// Calls that the next turn makes first.
     private var soon: [() -> Void] = []
     /// Whether something waits for the next turn.
-    private(set) var hasWork = false
+    private var hasWork = false {
+        didSet { if hasWork, isRunning { world.hasWork = true } }
+    }
     /// Whether it has never run.
     private(set) var isNew = true
     private var isStopRequested = false
@@ -76,6 +79,7 @@ public final class SimulatedReactor: Reactor {
     init(world: SimulatedWorld, name: String, logger: Logger) {
         self.world = world
         self.name = name
+        nameKey = name.stableHash
         self.logger = logger
         randomNumbers = SimulatedRandom(seed: world.wiring.seed, name: name)
         resolver = SimulatedResolver(world.wiring)
@@ -88,6 +92,7 @@ public final class SimulatedReactor: Reactor {
 
     deinit {
         world.remove(number)
+        world.wiring.remove(address)
         handle.close()
         timers.removeAll()
     }
@@ -149,7 +154,7 @@ public final class SimulatedReactor: Reactor {
 
     public func deferToThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) -> Deferred<Value> {
         let deferred = Deferred<Value>(canceller: { _ in })
-        later { [self] in
+        later { [unowned self] in
             guard !deferred.hasFired else { return }
             guarded("a call after work") { try deferred.fire(Result { try work() }) }
         }
@@ -194,11 +199,8 @@ public final class SimulatedReactor: Reactor {
 
     // The loop, of which the world makes the turns.
 
-    /// When it has something to do next.
-    var nextTime: ReactorClock.Instant {
-        guard isRunning else { return .never }
-        return hasWork ? world.now : timers.nextTime
-    }
+    /// When its next timer is due.
+    var nextTime: ReactorClock.Instant { isRunning ? timers.nextTime : .never }
 
     /// Makes a call on the next turn, before anything else.
     func later(_ call: @escaping () -> Void) {
@@ -214,6 +216,8 @@ public final class SimulatedReactor: Reactor {
         perform { self.events.fire(.startup) {} }
         for port in ports { port.acceptLater() }
         if isStopRequested { later { self.shutDown() } }
+        // What was put off while it did not run.
+        if hasWork { world.hasWork = true }
     }
 
     /// Runs a callback as a loop does: it ends by running the tasks that it made ready, and by sending what it and they wrote.
@@ -250,6 +254,8 @@ public final class SimulatedReactor: Reactor {
     func fireTimers() {
         guard isRunning, timers.nextTime <= world.now else { return }
         for call in timers.takeDue() {
+            if call.time > world.now { world.violated("\(name): a timer fired early") }
+            world.note(.timer, name, nameKey)
             perform { guarded("a delayed call") { try call.fire() } }
         }
     }

@@ -11,6 +11,7 @@ final class SimulatedWorld {
     private static let turnsPerMomentMax = 1_000
     private static let busyTime = Duration.milliseconds(1)
 
+    /// A reactor takes itself out before it goes.
     private struct Member {
         let number: Int
         unowned let reactor: SimulatedReactor
@@ -21,10 +22,18 @@ final class SimulatedWorld {
     let wiring: SimulatedWiring
     private var agenda = Agenda()
     private var members: [Member] = []
+    /// The members while the loop runs: each turn looks at all of them.
+    private var present: [SimulatedReactor] = []
+    /// When the next of their timers is due.
+    private var nextTimer = ReactorClock.Instant.never
+    /// Whether one of them has put something off to the next turn.
+    var hasWork = false
     private var nextMember = 0
     private var turnsAtThisMoment = 0
     private var current: SimulatedReactor?
     private(set) var isLooping = false
+    private(set) var trace = SimulationTrace()
+    private(set) var violations: [String] = []
 
     init(seed: UInt64) {
         wiring = SimulatedWiring(seed: seed)
@@ -36,6 +45,10 @@ final class SimulatedWorld {
     func add(_ reactor: SimulatedReactor) -> Int {
         nextMember += 1
         members.append(Member(number: nextMember, reactor: reactor))
+        if isLooping {
+            present.append(reactor)
+            after(.zero) { reactor.begin() }
+        }
         return nextMember
     }
 
@@ -43,9 +56,22 @@ final class SimulatedWorld {
         members.removeAll { $0.number == number }
     }
 
-    /// Lets something happen after a delay; with none, on the next turn.
-    func after(_ delay: Duration, _ event: @escaping () -> Void) {
-        agenda.add(at: now.advanced(by: delay), event)
+    /// Lets something happen after a delay; with none, on the next turn. A wait for what may not happen keeps no network from being quiet.
+    func after(_ delay: Duration, isWait: Bool = false, _ event: @escaping () -> Void) {
+        agenda.add(at: now.advanced(by: delay), isWait: isWait, event)
+    }
+
+    /// Whether something will happen that is no mere wait.
+    var isUnderWay: Bool { hasWork || bell.isRinging || agenda.underWayCount > 0 }
+
+    /// Notes what happened.
+    func note(_ step: SimulationTrace.Step, _ place: String, _ key: UInt64, _ count: Int = 0) {
+        trace.note(step, place, key, count, at: now)
+    }
+
+    /// Notes what no run may do; the first of them say it all.
+    func violated(_ rule: String) {
+        if violations.count < 10 { violations.append(rule) }
     }
 
     /// Lets something happen at a moment.
@@ -72,11 +98,13 @@ final class SimulatedWorld {
     func run(to end: ReactorClock.Instant = .never, until isOver: () throws -> Bool) throws -> Bool {
         guard !isLooping else { throw SimulationError.nested }
         isLooping = true
+        present = members.map(\.reactor)
         defer {
             leave()
             isLooping = false
+            present = []
         }
-        forEachReactor { if $0.isNew { $0.begin() } }
+        for reactor in present where reactor.isNew { reactor.begin() }
         while true {
             if try isOver() { return true }
             let next = nextTime
@@ -103,27 +131,30 @@ final class SimulatedWorld {
     }
 
     private var nextTime: ReactorClock.Instant {
-        if bell.isRinging { return now }
-        var next = agenda.nextTime
-        for member in members {
-            next = min(next, member.reactor.nextTime)
+        nextTimer = .never
+        for reactor in present {
+            nextTimer = min(nextTimer, reactor.nextTime)
         }
-        return max(next, now)
+        if hasWork || bell.isRinging { return now }
+        return max(min(agenda.nextTime, nextTimer), now)
     }
 
     private func turn() {
-        forEachReactor { $0.finishWhatWasPutOff() }
+        if hasWork {
+            hasWork = false
+            forEachReactor { $0.finishWhatWasPutOff() }
+        }
         let mark = agenda.mark
         while let event = agenda.takeNext(dueAt: now, before: mark) { event() }
-        forEachReactor { $0.fireTimers() }
+        if nextTimer <= now { forEachReactor { $0.fireTimers() } }
         if bell.silence() { forEachReactor { $0.hearCalls() } }
     }
 
     /// Calls may add reactors; those have their turn, too.
     private func forEachReactor(_ body: (SimulatedReactor) -> Void) {
         var index = 0
-        while index < members.count {
-            body(members[index].reactor)
+        while index < present.count {
+            body(present[index])
             index += 1
         }
     }
@@ -151,10 +182,20 @@ public enum SimulationError: Error, Hashable, CustomStringConvertible, Sendable 
     case nothingLeft
     /// Time was to go by inside of a callback, which is a moment of it.
     case nested
+    /// Something is still under way though it should have come to rest.
+    case notQuiet(String)
+    /// What the test expects does not hold.
+    case unmet(String)
+    /// Two runs of a seed were not the same: something draws on what is outside of the simulation.
+    case notTheSame(seed: UInt64)
 
     public var description: String {
         switch self {
         case .nothingLeft: "nothing is left that could happen, and nobody has stopped the reactor: something waits for what never comes"
+        case .notQuiet(let rest): "the network has not come to rest \(rest)"
+        case .unmet(let sentence): sentence
+        case .notTheSame(let seed):
+            "two runs of seed \(seed) were not the same: time and random numbers must be the reactor's, and nothing must hang on a Set's order"
         case .nested: "the simulation is running already: let time go by in the test, not in a callback"
         }
     }

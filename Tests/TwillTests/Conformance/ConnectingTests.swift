@@ -114,7 +114,7 @@ extension Conformance {
         }
 
         #if os(Linux)
-        @Test("K05: an attempt without an answer times out", arguments: StreamKind.onTCP)
+        @Test("K05: an attempt without an answer times out", arguments: StreamKind.onTCPSockets)
         func anAttemptWithoutAnAnswer(on kind: StreamKind) throws {
             // A queue that is full makes the system drop what else comes; the peer never answers.
             let (listener, port) = try RawSocket.listener(backlog: 0)

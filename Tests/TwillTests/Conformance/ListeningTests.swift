@@ -55,7 +55,7 @@ extension Conformance {
             #expect(reactor.statistics.connections.accepted == 1)
         }
 
-        @Test("K13: one turn accepts a limited number, and all are served in the end", arguments: StreamKind.onTCP)
+        @Test("K13: one turn accepts a limited number, and all are served in the end", arguments: StreamKind.onTCPSockets)
         func oneTurnAcceptsALimitedNumber(on kind: StreamKind) throws {
             let clients = Shared<[RawSocket]>([])
             var mostPerTurn = 0

@@ -36,9 +36,10 @@ extension Conformance {
         func aSilentProducerIsGivenUp(on kind: StreamKind) throws {
             var options = TransportOptions()
             options.stallTimeout = .milliseconds(80)
-            let start = ContinuousClock.now
+            var start: ReactorClock.Instant?
             var producer: CallRecordingProducer?
             let pair = try withPair(on: kind, serverOptions: options) { pair in
+                start = pair.reactor.now
                 pair.server.whenMade = { server in
                     let made = CallRecordingProducer(server.transport)
                     producer = made
@@ -47,7 +48,8 @@ extension Conformance {
                 }
             }
             #expect(pair.server.events == [.made, .lost(.timedOut)])
-            #expect(ContinuousClock.now - start >= .milliseconds(80))
+            let elapsed = try #require(start).duration(to: pair.reactor.now)
+            #expect(elapsed >= .milliseconds(80))
             #expect(producer?.calls == [.stop])
         }
 

@@ -1,4 +1,5 @@
 import Testing
+import TwillTesting
 
 @testable import Twill
 
@@ -18,6 +19,9 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     case proxied
     /// Two pipes, one for each direction.
     case pipes
+    /// TCP in virtual time.
+    case simulated
+    case simulatedUNIX
 
     var testDescription: String {
         switch self {
@@ -28,11 +32,19 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         case .unix: "UNIX"
         case .proxied: "TCP behind a proxy"
         case .pipes: "two pipes"
+        case .simulated: "simulated TCP"
+        case .simulatedUNIX: "simulated UNIX"
         }
     }
 
     /// Those that are dialled by a host's name and a port's number.
-    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped, .proxied] }
+    static var onTCP: [StreamKind] { [.tcp, .tcpOnPoll, .tcpOnSelect, .wrapped, .proxied, .simulated] }
+
+    /// Those of them that a raw socket of the test's can join.
+    static var onTCPSockets: [StreamKind] { onTCP.filter { !$0.isSimulated } }
+
+    /// Whether its time is virtual and it has no descriptors.
+    var isSimulated: Bool { self == .simulated || self == .simulatedUNIX }
 
     /// Those that are listened for and connected to by the library; the ends of pipes are joined by a test's own port.
     static var dialled: [StreamKind] { allCases.filter { $0 != .pipes } }
@@ -51,27 +63,26 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     /// Whether an abort reaches the peer as a reset. UNIX sockets have none, unless something was left unread, and
     /// pipes have none at all: the peer sees an orderly end.
-    var resets: Bool { self != .unix && self != .pipes }
+    var resets: Bool { !isUNIX && self != .pipes }
+
+    private var isUNIX: Bool { self == .unix || self == .simulatedUNIX }
 
     /// What a peer hears of an abort.
     var lossByAbort: ConnectionLost { resets ? .lost : .done }
 
-    private var backend: LibeventReactor.Backend {
-        switch self {
-        case .tcp, .wrapped, .unix, .proxied, .pipes: .best
-        case .tcpOnPoll: .poll
-        case .tcpOnSelect: .select
-        }
-    }
-
     /// A new reactor.
     func makeReactor(log: RecordedLog) throws -> any Reactor {
-        try LibeventReactor(logger: log.logger, backend: backend)
+        switch self {
+        case .tcp, .wrapped, .unix, .proxied, .pipes: try LibeventReactor(logger: log.logger)
+        case .tcpOnPoll: try LibeventReactor(logger: log.logger, backend: .poll)
+        case .tcpOnSelect: try LibeventReactor(logger: log.logger, backend: .select)
+        case .simulated, .simulatedUNIX: SimulatedReactor(logger: log.logger)
+        }
     }
 
     /// Listens where nobody else does.
     func listen(_ reactor: any Reactor, factory: Factory, options: TransportOptions = TransportOptions()) throws -> any ListeningPort {
-        if self == .unix {
+        if isUNIX {
             return try reactor.listenUNIX(path: temporarySocketPath(), factory: factory, options: options)
         }
         if self == .pipes { return try PipePort(reactor, factory: factory, options: options) }
@@ -82,14 +93,14 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     func connect(
         _ reactor: any Reactor, to port: any ListeningPort, factory: ClientFactory, options: TransportOptions = TransportOptions()
     ) throws -> Connector {
-        if self == .unix { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
+        if isUNIX { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
         if let port = port as? PipePort { return try port.connect(factory, options: options) }
         return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: client(factory), options: options)
     }
 
     private func server(_ factory: Factory) throws -> Factory {
         switch self {
-        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes: factory
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes, .simulated, .simulatedUNIX: factory
         case .wrapped: Self.policy(factory)
         case .proxied: try ProxyProtocolFactory(wrapping: factory, trusting: "127.0.0.1", headerTimeout: .seconds(3600))
         }
@@ -97,7 +108,7 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
 
     private func client(_ factory: ClientFactory) -> ClientFactory {
         switch self {
-        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes: factory
+        case .tcp, .tcpOnPoll, .tcpOnSelect, .unix, .pipes, .simulated, .simulatedUNIX: factory
         case .wrapped: Self.policy(factory)
         case .proxied: AnnouncingFactory(wrapping: factory)
         }

@@ -1,5 +1,7 @@
 import Logging
 
+import class TwillTesting.ManualClock
+
 @testable import Twill
 
 /// A reactor without a network, whose time stands still until the test moves it. It has timers and nothing else.

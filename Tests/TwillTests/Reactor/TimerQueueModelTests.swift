@@ -1,5 +1,7 @@
 import Testing
 
+import class TwillTesting.ManualClock
+
 @testable import Twill
 
 /// Does random things to a queue and to the simplest thing that behaves like one, a sorted array, and compares what they do.

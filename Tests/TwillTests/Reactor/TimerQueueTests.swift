@@ -1,5 +1,7 @@
 import Testing
 
+import class TwillTesting.ManualClock
+
 @testable import Twill
 
 @Suite("The queue of timers", .nothingLivesOn)
