@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Testing
 
 @testable import Twill
@@ -231,7 +232,7 @@ struct LibeventReactorTests {
         let running = Counter()
         let done = DispatchSemaphore(value: 0)
         for _ in 0..<count {
-            DispatchQueue.global().async {
+            Thread.detachNewThread { @Sendable in
                 do {
                     try withReactor { reactor in
                         // Each waits until all run; none could if they shared a loop.
