@@ -21,25 +21,12 @@ final class SimulatedSocket {
         case broken(SystemError)
     }
 
-    /// How long a system sends in vain until it gives a connection up.
-    private static let patience = Duration.seconds(15 * 60)
-
-    /// What becomes of an attempt to connect.
-    enum Fate {
-        case connected
-        case refused
-        /// Nobody answers.
-        case hangs
-        /// It is connected, and reset at once.
-        case reset
-    }
-
     // The world runs what it does.
-    private unowned let world: SimulatedWorld
+    unowned let world: SimulatedWorld
     let local: Address
     let remote: Address
-    private var path: SimulatedPath
-    private var peer: SimulatedSocket?
+    var path: SimulatedPath
+    private(set) var peer: SimulatedSocket?
     /// Who reads; the transport closes the socket before it goes.
     var reader: SimulatedTransport?
 
@@ -49,13 +36,13 @@ final class SimulatedSocket {
     private(set) var unreadByPeer = 0
     private var wantsRoom = false
     private var roomIsComing = false
-    private var sentCount = 0
+    private(set) var sentCount = 0
     private var arrivedCount = 0
     private var hasFinished = false
     private var isClosed = false
     /// Whether the network has ended the connection.
-    private var isSevered = false
-    private var sendsInVain = false
+    var isSevered = false
+    var sendsInVain = false
 
     private init(world: SimulatedWorld, local: Address, remote: Address, path: SimulatedPath) {
         self.world = world
@@ -78,21 +65,6 @@ final class SimulatedSocket {
     func join(_ other: SimulatedSocket) {
         peer = other
         other.peer = self
-    }
-
-    /// What becomes of the attempt to connect of which this is the client's end.
-    func fate() -> Fate {
-        let faults = path.link.faults
-        note(.connects)
-        if path.random.happens(perMillion: faults.refusals) { return .refused }
-        if path.random.happens(perMillion: faults.hangs) {
-            note(.hangs)
-            return .hangs
-        }
-        if path.random.happens(perMillion: faults.slowConnects) {
-            path.stall(for: path.random.duration(upTo: faults.slownessMax), from: world.now)
-        }
-        return path.random.happens(perMillion: faults.earlyResets) ? .reset : .connected
     }
 
     /// Notes what happened to what this end sends.
@@ -140,65 +112,12 @@ final class SimulatedSocket {
         }
     }
 
-    private func transmit(_ segment: [UInt8], to peer: SimulatedSocket) {
+    /// Sends a segment, on which nothing goes wrong.
+    func transmit(_ segment: [UInt8], to peer: SimulatedSocket) {
         guard !segment.isEmpty else { return }
         let offset = sentCount
         sentCount += segment.count
         dispatch(segment.count) { peer.arrive(segment, at: offset, from: self) }
-    }
-
-    private func sendOverFaultyLink(_ segment: ArraySlice<UInt8>, to peer: SimulatedSocket) {
-        guard !isSevered else { return }
-        let faults = path.link.faults
-        if path.random.happens(perMillion: faults.stalls) {
-            let duration = path.random.duration(upTo: faults.slownessMax)
-            note(.stalls, Int(duration.nanoseconds))
-            path.stall(for: duration, from: world.now)
-        }
-        if let cut = faults.cut, sentCount + segment.count >= cut.offset {
-            transmit(Array(segment.prefix(max(0, cut.offset - sentCount))), to: peer)
-            return sever(cut.ending)
-        }
-        if let ending = faults.ending(using: &path.random) {
-            transmit(Array(segment.prefix(Int.random(in: 0...segment.count, using: &path.random))), to: peer)
-            return sever(ending)
-        }
-        let splits = segment.count > 1 && path.random.happens(perMillion: faults.splits)
-        let cut = splits ? Int.random(in: 1..<segment.count, using: &path.random) : segment.count
-        transmit(Array(segment.prefix(cut)), to: peer)
-        transmit(Array(segment.dropFirst(cut)), to: peer)
-    }
-
-    /// Ends the connection on behalf of the network, after what was sent so far.
-    func sever(_ ending: FaultPlan.Ending) {
-        guard let peer else { return }
-        isSevered = true
-        peer.isSevered = true
-        switch ending {
-        case .end:
-            note(.cutByEnd)
-            send { peer.finishArrives() }
-            peer.send { self.finishArrives() }
-        case .reset:
-            note(.cutByReset)
-            send { peer.breakOff(ECONNRESET) }
-            peer.send { self.breakOff(ECONNRESET) }
-        case .vanish:
-            note(.vanishes)
-            (isSevered, peer.isSevered) = (false, false)
-            (path.isDead, peer.path.isDead) = (true, true)
-            if unreadByPeer > 0 { noteSendingInVain() }
-        }
-    }
-
-    /// Gives the connection up where nothing has arrived for so long.
-    private func noteSendingInVain() {
-        guard !sendsInVain else { return }
-        sendsInVain = true
-        world.after(Self.patience, isWait: true) { [self] in
-            sendsInVain = false
-            if path.isDead || path.link.isHeld { breakOff(ETIMEDOUT) }
-        }
     }
 
     /// Asks for ``SimulatedTransport/roomCame()`` when it takes bytes again.
@@ -274,14 +193,16 @@ final class SimulatedSocket {
         }
     }
 
-    private func finishArrives() {
+    /// The peer's end has arrived.
+    func finishArrives() {
         guard !isClosed, case .none = end else { return }
         note(.finishes)
         end = .finished
         reader?.inputArrived()
     }
 
-    private func breakOff(_ errno: CInt) {
+    /// A reset has arrived, or the system gives up.
+    func breakOff(_ errno: CInt) {
         guard !isClosed else { return }
         if case .broken = end { return }
         note(.breaks, Int(errno))

@@ -29,45 +29,45 @@ public final class SimulatedReactor: Reactor {
     public var logger: Logger
     public var resolver: any Resolver
     public var randomNumbers: any RandomNumberGenerator
-    public private(set) var isRunning = false
+    public internal(set) var isRunning = false
     /// Its name on the network.
     public let name: String
     /// Its address on the network; the port means nothing.
     public private(set) var address = IPv4Address.loopback
 
     let world: SimulatedWorld
-    private let nameKey: UInt64
-    private let timers: TimerQueue
-    private lazy var events = SystemEvents(
+    let nameKey: UInt64
+    let timers: TimerQueue
+    lazy var events = SystemEvents(
         logger: { [unowned self] in logger },
         later: { [unowned self] in later($0) })
     private var number = 0
     /// Calls that the next turn makes first.
-    private var soon: [() -> Void] = []
+    var soon: [() -> Void] = []
     /// Whether something waits for the next turn.
-    private var hasWork = false {
+    var hasWork = false {
         didSet { if hasWork, isRunning { world.hasWork = true } }
     }
     /// Whether it has never run.
-    private(set) var isNew = true
-    private var isStopRequested = false
-    private(set) var isShuttingDown = false
+    var isNew = true
+    var isStopRequested = false
+    var isShuttingDown = false
 
-    // Of the connections, in SimulatedReactor+Network.swift.
+    // Of the connections, in SimulatedReactor+Network.swift and SimulatedReactor+Connections.swift.
     var ports: [SimulatedPort] = []
     var dialers: [SimulatedDialer] = []
     /// Open connections, each in its slot: what keeps them.
-    private(set) var transports: [SimulatedTransport?] = []
-    private var freeSlots: [Int] = []
+    var transports: [SimulatedTransport?] = []
+    var freeSlots: [Int] = []
     /// Those that have put something off to the next turn.
-    private var visits: [SimulatedTransport] = []
+    var visits: [SimulatedTransport] = []
     /// Those that have written something in this callback.
-    private var staged: [SimulatedTransport] = []
+    var staged: [SimulatedTransport] = []
     /// What outgoing connections count.
     let outgoing = SimulatedCounters()
     /// The same, and what each port counts or has counted.
     lazy var counters = [outgoing]
-    private var nextPortNumber: UInt16 = 49_152
+    var nextPortNumber: UInt16 = 49_152
 
     /// Makes a reactor with a time of its own, which begins at zero.
     ///
@@ -195,136 +195,6 @@ public final class SimulatedReactor: Reactor {
 
     public func fireSystemEvent(_ event: SystemEvent) {
         events.fire(event) {}
-    }
-
-    // The loop, of which the world makes the turns.
-
-    /// When its next timer is due.
-    var nextTime: ReactorClock.Instant { isRunning ? timers.nextTime : .never }
-
-    /// Makes a call on the next turn, before anything else.
-    func later(_ call: @escaping () -> Void) {
-        soon.append(call)
-        hasWork = true
-    }
-
-    /// Begins to run, unless it does.
-    func begin() {
-        guard !isRunning, !world.isLooping || isNew else { return }
-        isNew = false
-        isRunning = true
-        perform { self.events.fire(.startup) {} }
-        for port in ports { port.acceptLater() }
-        if isStopRequested { later { self.shutDown() } }
-        // What was put off while it did not run.
-        if hasWork { world.hasWork = true }
-    }
-
-    /// Runs a callback as a loop does: it ends by running the tasks that it made ready, and by sending what it and they wrote.
-    func perform(_ callback: () -> Void) {
-        world.enter(self)
-        callback()
-        // Those that are left have their turn after what else is ready.
-        if handle.hasJobs, !handle.runJobs() { hasWork = true }
-        if !staged.isEmpty { flushStaged() }
-    }
-
-    private func flushStaged() {
-        // A producer that is paused now may write a last word to another connection.
-        var index = 0
-        while index < staged.count {
-            staged[index].flush()
-            index += 1
-        }
-        staged.removeAll(keepingCapacity: true)
-    }
-
-    func finishWhatWasPutOff() {
-        guard isRunning, hasWork else { return }
-        hasWork = false
-        perform {}
-        let visited = visits
-        visits = []
-        for transport in visited { perform { transport.visit() } }
-        let calls = soon
-        soon = []
-        for call in calls { perform(call) }
-    }
-
-    func fireTimers() {
-        guard isRunning, timers.nextTime <= world.now else { return }
-        for call in timers.takeDue() {
-            if call.time > world.now { world.violated("\(name): a timer fired early") }
-            world.note(.timer, name, nameKey)
-            perform { guarded("a delayed call") { try call.fire() } }
-        }
-    }
-
-    func hearCalls() {
-        guard isRunning else { return }
-        for call in handle.takeCalls() {
-            perform { guarded("a call from a thread") { try call.value(self) } }
-        }
-        if handle.hasJobs { perform {} }
-    }
-
-    private func shutDown() {
-        guard !isShuttingDown else { return }
-        isShuttingDown = true
-        events.fire(.shutdown) {
-            self.closeEverything()
-            self.later { self.end() }
-        }
-    }
-
-    private func end() {
-        isRunning = false
-        isStopRequested = false
-        isShuttingDown = false
-    }
-
-    // The connections that it keeps.
-
-    /// Takes a transport into the table.
-    func keep(_ transport: SimulatedTransport) {
-        transport.slot = freeSlots.popLast() ?? transports.count
-        if transport.slot == transports.count { transports.append(transport) } else { transports[transport.slot] = transport }
-    }
-
-    /// Whether a transport's socket is open.
-    func keeps(_ transport: SimulatedTransport) -> Bool { transport.slot >= 0 }
-
-    /// Takes a transport out of the table; false where it is out already.
-    func release(_ transport: SimulatedTransport) -> Bool {
-        guard keeps(transport) else { return false }
-        transports[transport.slot] = nil
-        freeSlots.append(transport.slot)
-        transport.slot = -1
-        for port in ports { port.acceptLater() }
-        return true
-    }
-
-    /// Comes back to a transport on the next turn.
-    func visitLater(_ transport: SimulatedTransport) {
-        guard !transport.willBeVisited else { return }
-        transport.willBeVisited = true
-        visits.append(transport)
-        hasWork = true
-    }
-
-    /// Sends what a transport has been given when the callback ends.
-    func flushLater(_ transport: SimulatedTransport) {
-        staged.append(transport)
-        // What is written between two runs has no callback that could end.
-        hasWork = hasWork || !world.isLooping
-    }
-
-    /// A port number that nothing listens on.
-    func takePortNumber() -> UInt16 {
-        repeat {
-            nextPortNumber = nextPortNumber == .max ? 49_152 : nextPortNumber + 1
-        } while ports.contains { $0.address.port == nextPortNumber }
-        return nextPortNumber
     }
 
     /// Runs a call of the user's and logs what it throws.
