@@ -8,6 +8,8 @@ import Logging
 @safe
 final class EventBase {
     let pointer: OpaquePointer
+    /// How it waits, in libevent's words: `epoll` (`event_base_get_method`).
+    let method: String
     /// The highest descriptor that it can watch. `select` has room for 1024 (FD_SETSIZE), and glibc ends the process for trying more.
     let descriptorMax: CInt
 
@@ -41,7 +43,7 @@ final class EventBase {
             throw ReactorError.noEventBase(SystemError(call: "event_base_new_with_config"))
         }
         unsafe pointer = base
-        let method = unsafe String(cString: event_base_get_method(base))
+        method = unsafe String(cString: event_base_get_method(base))
         descriptorMax = method == "select" ? 1023 : .max
     }
 
@@ -60,11 +62,6 @@ final class EventBase {
 
     deinit {
         unsafe event_base_free(pointer)
-    }
-
-    /// How it waits, in libevent's words: `epoll` (`event_base_get_method`).
-    var method: String {
-        unsafe String(cString: event_base_get_method(pointer))
     }
 
     /// Runs the events that are ready, once; where `waiting` is set and none is, sleeps until one is.

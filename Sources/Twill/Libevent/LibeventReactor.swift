@@ -249,12 +249,8 @@ public final class LibeventReactor: Reactor {
     /// Runs the pieces of tasks that the callback has made ready, and sends the datagrams that it and they wrote.
     @inline(never)
     func runJobs() {
-        jobs.hasMore = false
-        if !jobs.run(on: handle) {
-            // Those that are left have their turn after what else is ready.
-            jobs.hasMore = true
-            hasWork = true
-        }
+        // Those that are left have their turn after what else is ready.
+        if !handle.runJobs() { hasWork = true }
         udpStage.flush()
     }
 
