@@ -89,8 +89,11 @@ final class HAProxyProcess {
     /// Whether it listens; not, where one of the ports was taken.
     private static func waitUntilReady(_ child: ChildProcess, _ port: Int) throws -> Bool {
         for _ in 0..<2_000 {
-            // It binds all of its ports, or none.
-            if (try? RawSocket(connectedTo: port)) != nil, child.observed.status == nil { return true }
+            // It binds all of its ports, or none; but UNIX sockets get their names last. Once it runs, it closes this connection.
+            if let probe = try? RawSocket(connectedTo: port) {
+                _ = try? probe.receiveToEnd()
+                if child.observed.status == nil { return true }
+            }
             if child.observed.status != nil {
                 let said = try child.waitForEnd().errors
                 if said.contains("cannot bind") { return false }
