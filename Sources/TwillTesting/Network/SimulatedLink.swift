@@ -5,6 +5,7 @@ final class SimulatedLink {
     /// Both hosts' names, from which the random numbers of its connections are derived.
     let name: String
     private let seed: UInt64
+    private let faultSwitch: FaultSwitch
     private var connectionCount = 0
     /// Read for each segment, and therefore kept as plain numbers.
     private(set) var latency: Int64 = 0
@@ -24,16 +25,18 @@ final class SimulatedLink {
         didSet { hasFaults = faults != .none }
     }
 
-    init(name: String, seed: UInt64) {
+    init(name: String, seed: UInt64, faultSwitch: FaultSwitch) {
         self.name = name
         self.seed = seed
+        self.faultSwitch = faultSwitch
     }
 
     /// The next connection's own way.
     func newPath() -> SimulatedPath {
         connectionCount += 1
         let name = "\(name)#\(connectionCount)"
-        return SimulatedPath(link: self, name: name, random: SimulatedRandom(seed: seed, name: name))
+        let random = SimulatedRandom(seed: seed, name: name)
+        return SimulatedPath(link: self, name: name, draws: FaultDraws(random: random, faults: faultSwitch))
     }
 
     var isHeld: Bool { held != nil }
@@ -63,7 +66,7 @@ struct SimulatedPath {
     let name: String
     /// What stands for the name in digests.
     let key: UInt64
-    var random: SimulatedRandom
+    var draws: FaultDraws
     /// Whether every byte comes for itself.
     let isByteByByte: Bool
     /// Whether nothing arrives any more.
@@ -71,12 +74,12 @@ struct SimulatedPath {
     private var isFreeAt: Int64 = 0
     private var lastArrival: Int64 = 0
 
-    init(link: SimulatedLink, name: String, random: SimulatedRandom) {
+    init(link: SimulatedLink, name: String, draws: FaultDraws) {
         self.link = link
         self.name = name
         key = name.stableHash
-        self.random = random
-        isByteByByte = self.random.happens(perMillion: link.faults.byteByByte)
+        self.draws = draws
+        isByteByByte = self.draws.happens(.byteByByte, perMillion: link.faults.byteByByte)
     }
 
     /// Sends so many bytes; when the last of them arrives.
@@ -87,7 +90,7 @@ struct SimulatedPath {
             isFreeAt = moment
         }
         moment += link.latency
-        if link.jitter > 0 { moment += Int64.random(in: 0...link.jitter, using: &random) }
+        if link.jitter > 0 { moment += Int64.random(in: 0...link.jitter, using: &draws.random) }
         lastArrival = max(lastArrival, moment)
         return ReactorClock.Instant(nanoseconds: lastArrival)
     }

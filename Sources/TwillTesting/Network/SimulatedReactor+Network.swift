@@ -96,7 +96,7 @@ extension SimulatedReactor {
     }
 
     private func knock(
-        from client: SimulatedSocket, at server: SimulatedSocket, for dialer: SimulatedDialer, _ fate: SimulatedSocket.Fate
+        from client: SimulatedSocket, at server: SimulatedSocket, for dialer: SimulatedDialer, _ fate: FaultDraws.Attempt
     ) {
         if case .hangs = fate { return }
         client.send { [weak dialer] in

@@ -105,7 +105,7 @@ final class SimulatedSocket {
         guard !isSevered else { return world.after(.zero) { self.breakOff(ECONNRESET) } }
         if path.isDead || path.link.isHeld { noteSendingInVain() }
         unreadByPeer += bytes.count
-        let size = path.isByteByByte ? max(1, bytes.count / 1_000) : max(1, path.link.conditions.segmentBytes)
+        let size = FaultDraws.pieceBytes(of: bytes.count, isByteByByte: path.isByteByByte, atMost: path.link.conditions.segmentBytes)
         guard bytes.count > size || path.link.hasFaults else { return transmit(bytes, to: peer) }
         for start in stride(from: 0, to: bytes.count, by: size) {
             sendOverFaultyLink(bytes[start..<min(start + size, bytes.count)], to: peer)

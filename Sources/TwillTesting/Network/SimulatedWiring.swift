@@ -13,6 +13,7 @@ final class SimulatedWiring {
     }
 
     let seed: UInt64
+    let faultSwitch: FaultSwitch
     /// What every link between two hosts is like that has no conditions of its own.
     var conditions = LinkConditions() {
         didSet { noteDefaults() }
@@ -28,8 +29,9 @@ final class SimulatedWiring {
     private var ownConditions: [Way: LinkConditions] = [:]
     private var ownFaults: [Way: FaultPlan] = [:]
 
-    init(seed: UInt64) {
+    init(seed: UInt64, faultSwitch: FaultSwitch = FaultSwitch()) {
         self.seed = seed
+        self.faultSwitch = faultSwitch
     }
 
     /// Takes a host in; its address.
@@ -53,7 +55,7 @@ final class SimulatedWiring {
     func link(from: String, to: String) -> SimulatedLink {
         let way = Way(from: from, to: to)
         if let link = links[way] { return link }
-        let link = SimulatedLink(name: "\(from)>\(to)", seed: seed)
+        let link = SimulatedLink(name: "\(from)>\(to)", seed: seed, faultSwitch: faultSwitch)
         links[way] = link
         prepare(link, way)
         return link

@@ -102,12 +102,4 @@ public struct FaultPlan: Hashable, Sendable, Codable {
         plan.slownessMax = .seconds(Int64.random(in: 1...60, using: &random))
         return plan
     }
-
-    /// Which way the connection ends in a segment, if it does.
-    func ending(using random: inout SimulatedRandom) -> Ending? {
-        if random.happens(perMillion: ends) { return .end }
-        if random.happens(perMillion: resets) { return .reset }
-        if random.happens(perMillion: vanishes) { return .vanish }
-        return nil
-    }
 }
