@@ -92,6 +92,6 @@ struct TestingExamplesTests {
                 try network.expect(client.text == "[question]", "the answer was \(client.text)")
             }
         }
-        #expect(failure?.description.contains("TWILL_SIM=seed=\(failure?.seed ?? 0) swift test --filter eachQuestionHasOneAnswer") == true)
+        #expect(failure.map { $0.description.contains("TWILL_SIM=\($0.run) swift test --filter eachQuestionHasOneAnswer") } == true)
     }
 }

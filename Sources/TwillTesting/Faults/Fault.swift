@@ -4,6 +4,14 @@ public enum Fault: String, Hashable, Sendable, Codable, CaseIterable {
     case refusals, hangs, slowConnects, earlyResets
     // Of a connection's direction, and of its segments.
     case byteByByte, splits, stalls, ends, resets, vanishes, cut
+    // Of datagrams.
+    case losses, duplicates, reorderings
+    // Of looking names up, and of a host's descriptors.
+    case unknownNames, slowNames, descriptorShortages
+    // Of a host's life.
+    case crashes, blackouts, terminations, clockSteps
+    // Of the test's own.
+    case buggify
 }
 
 /// Which of the faults that chance decides on really happen: all of them, unless a failure is being made smaller.

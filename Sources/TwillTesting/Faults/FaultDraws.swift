@@ -66,6 +66,14 @@ struct FaultDraws {
         return result
     }
 
+    /// What becomes of a datagram.
+    mutating func datagram(_ plan: FaultPlan) -> (isLost: Bool, isDoubled: Bool, delay: Duration) {
+        if happens(.losses, perMillion: plan.losses) { return (true, false, .zero) }
+        let isDoubled = happens(.duplicates, perMillion: plan.duplicates)
+        let isLate = happens(.reorderings, perMillion: plan.reorderings)
+        return (false, isDoubled, isLate ? random.duration(upTo: plan.slownessMax) : .zero)
+    }
+
     private mutating func ending(_ plan: FaultPlan) -> FaultPlan.Ending? {
         if happens(.ends, perMillion: plan.ends) { return .end }
         if happens(.resets, perMillion: plan.resets) { return .reset }

@@ -8,7 +8,8 @@
 /// network.setFaults(faults, from: "client", to: "server")
 /// ```
 ///
-/// Numbers are how often something happens in a million times: to an attempt to connect, to a connection's direction, or to a segment that is sent.
+/// Numbers are how often something happens in a million times: to an attempt to connect, to a connection's direction, to a segment or datagram that is sent, to a look-up,
+/// in a second of a host's life.
 /// A stream's bytes are never lost in the middle, doubled, changed or reordered, which is what TCP promises.
 public struct FaultPlan: Hashable, Sendable, Codable {
     /// How the network ends a connection.
@@ -61,7 +62,34 @@ public struct FaultPlan: Hashable, Sendable, Codable {
     /// Segments in which the connection vanishes, after some of their bytes.
     public var vanishes = 0
 
-    /// How long a slow attempt or a stall takes at the most; ten seconds unless set.
+    // Of a datagram.
+    /// Datagrams that are lost.
+    public var losses = 0
+    /// Datagrams that arrive twice.
+    public var duplicates = 0
+    /// Datagrams that are late, by up to ``slownessMax``, so that others overtake them.
+    public var reorderings = 0
+
+    // Of what a host does. They go by the network's own plan, not by a link's.
+    /// Look-ups of names that fail: nobody has the name.
+    public var unknownNames = 0
+    /// Look-ups that take longer, by up to ``slownessMax``.
+    public var slowNames = 0
+    /// Attempts to accept or to connect at which the host has no descriptor left, from then on for up to ``slownessMax``. Who connects meanwhile is told;
+    /// who would be accepted waits.
+    public var descriptorShortages = 0
+
+    // Of a second in the life of a host that has a program: see ``SimulatedNetwork/boot(_:_:)``.
+    /// Seconds in which its process is killed; it starts again after up to ``slownessMax``.
+    public var crashes = 0
+    /// Seconds in which the whole host goes dark, and starts again after up to ``slownessMax``: nobody is told of its connections' end.
+    public var blackouts = 0
+    /// Seconds in which its process gets a SIGTERM; it starts again after up to ``slownessMax``, once it has ended.
+    public var terminations = 0
+    /// Seconds in which its wall clock jumps, by up to an hour either way.
+    public var clockSteps = 0
+
+    /// How long what is slow takes at the most: an attempt, a stall, a look-up, a host that is down. Ten seconds unless set.
     public var slownessMax = Duration.seconds(10)
     /// Where every connection ends in this direction.
     public var cut: Cut?
@@ -80,6 +108,10 @@ public struct FaultPlan: Hashable, Sendable, Codable {
         plan.splits = 300_000
         plan.stalls = 1_000
         plan.slownessMax = .seconds(1)
+        plan.losses = 10_000
+        plan.duplicates = 1_000
+        plan.reorderings = 10_000
+        plan.slowNames = 50_000
         return plan
     }()
 
@@ -100,6 +132,16 @@ public struct FaultPlan: Hashable, Sendable, Codable {
         plan.resets = rate(upTo: 10_000)
         plan.vanishes = rate(upTo: 2_000)
         plan.slownessMax = .seconds(Int64.random(in: 1...60, using: &random))
+        plan.losses = rate(upTo: 300_000)
+        plan.duplicates = rate(upTo: 100_000)
+        plan.reorderings = rate(upTo: 100_000)
+        plan.unknownNames = rate(upTo: 100_000)
+        plan.slowNames = rate(upTo: 300_000)
+        plan.descriptorShortages = rate(upTo: 50_000)
+        plan.crashes = rate(upTo: 10_000)
+        plan.blackouts = rate(upTo: 3_000)
+        plan.terminations = rate(upTo: 5_000)
+        plan.clockSteps = rate(upTo: 10_000)
         return plan
     }
 }

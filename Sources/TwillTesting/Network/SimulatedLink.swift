@@ -4,6 +4,8 @@ import Twill
 final class SimulatedLink {
     /// Both hosts' names, from which the random numbers of its connections are derived.
     let name: String
+    let from: String
+    let to: String
     private let seed: UInt64
     private let faultSwitch: FaultSwitch
     private var connectionCount = 0
@@ -25,10 +27,19 @@ final class SimulatedLink {
         didSet { hasFaults = faults != .none }
     }
 
-    init(name: String, seed: UInt64, faultSwitch: FaultSwitch) {
-        self.name = name
+    init(from: String, to: String, seed: UInt64, faultSwitch: FaultSwitch) {
+        name = "\(from)>\(to)"
+        self.from = from
+        self.to = to
         self.seed = seed
         self.faultSwitch = faultSwitch
+    }
+
+    /// The way that all of its datagrams share.
+    func datagramPath() -> SimulatedPath {
+        let name = "\(name) datagrams"
+        let random = SimulatedRandom(seed: seed, name: name)
+        return SimulatedPath(link: self, name: name, number: 0, draws: FaultDraws(random: random, faults: faultSwitch))
     }
 
     /// The next connection's own way.
@@ -36,7 +47,7 @@ final class SimulatedLink {
         connectionCount += 1
         let name = "\(name)#\(connectionCount)"
         let random = SimulatedRandom(seed: seed, name: name)
-        return SimulatedPath(link: self, name: name, draws: FaultDraws(random: random, faults: faultSwitch))
+        return SimulatedPath(link: self, name: name, number: connectionCount, draws: FaultDraws(random: random, faults: faultSwitch))
     }
 
     var isHeld: Bool { held != nil }
@@ -59,11 +70,29 @@ final class SimulatedLink {
     }
 }
 
+extension SimulatedPath {
+    /// Takes what is to be sent where it is held up; false where nothing holds it.
+    func keepsWhileHeld(_ sending: @escaping () -> Void) -> Bool {
+        if let holder, holder.isInForce {
+            holder.keep(sending)
+        } else if link.isHeld {
+            link.keep(sending)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Whether something holds it up.
+    var isHeld: Bool { link.isHeld || holder?.isInForce == true }
+}
+
 /// One direction of one connection: when what is sent now arrives. Invariant: nothing arrives before what was sent before it.
 struct SimulatedPath {
     let link: SimulatedLink
     /// The link's name, and which connection of it this is.
     let name: String
+    let number: Int
     /// What stands for the name in digests.
     let key: UInt64
     var draws: FaultDraws
@@ -71,12 +100,15 @@ struct SimulatedPath {
     let isByteByByte: Bool
     /// Whether nothing arrives any more.
     var isDead = false
+    /// The rule that holds everything up, from something it has decided about on.
+    var holder: SimulatedRule?
     private var isFreeAt: Int64 = 0
     private var lastArrival: Int64 = 0
 
-    init(link: SimulatedLink, name: String, draws: FaultDraws) {
+    init(link: SimulatedLink, name: String, number: Int, draws: FaultDraws) {
         self.link = link
         self.name = name
+        self.number = number
         key = name.stableHash
         self.draws = draws
         isByteByByte = self.draws.happens(.byteByByte, perMillion: link.faults.byteByByte)
@@ -94,6 +126,17 @@ struct SimulatedPath {
         lastArrival = max(lastArrival, moment)
         return ReactorClock.Instant(nanoseconds: lastArrival)
     }
+
+    /// Sends a datagram; when it arrives, which may be before what was sent earlier.
+    mutating func datagramArrival(of count: Int, sentAt now: ReactorClock.Instant) -> ReactorClock.Instant {
+        let last = lastArrival
+        lastArrival = 0
+        defer { lastArrival = last }
+        return arrival(of: count, sentAt: now)
+    }
+
+    /// When all that was sent has left.
+    var freeTime: ReactorClock.Instant { ReactorClock.Instant(nanoseconds: isFreeAt) }
 
     /// Sends nothing for a while.
     mutating func stall(for duration: Duration, from now: ReactorClock.Instant) {

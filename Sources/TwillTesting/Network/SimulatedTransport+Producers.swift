@@ -16,6 +16,7 @@ extension SimulatedTransport {
             return callProducer("stopProducing") { try producer.stopProducing() }
         }
         flowControl().register(producer, streaming: streaming)
+        watch.producerBegins()
         if streaming {
             noteUnsent()
         } else {
@@ -68,9 +69,11 @@ extension SimulatedTransport {
         switch flow.noteUnsent(bufferedByteCount) {
         case .pause:
             counters.count { $0.pausedProducers += 1 }
+            watch.producer(pauses: true, on: socket)
             callProducer("pauseProducing") { try producer.pauseProducing() }
         case .resume:
             counters.count { $0.pausedProducers -= 1 }
+            watch.producer(pauses: false, on: socket)
             callProducer("resumeProducing") { try producer.resumeProducing() }
         case nil: break
         }
