@@ -33,6 +33,10 @@ FILENAME ~ /\.swift$/ {
         breach("`import CLibevent` outside Sources/Twill/Libevent; give that folder what you need from C")
     if (starts_with(FILENAME, "Sources/Twill/") && imports("Foundation[A-Za-z]*"))
         breach("the library imports Foundation; use the standard library, or add what is missing to Reactor/ or Transport/")
+    if (starts_with(FILENAME, "Sources/Twill") && !starts_with(FILENAME, "Sources/TwillTool/") && !reads_time_by_right(FILENAME) \
+        && (code ~ /(^|[^A-Za-z0-9_])(ContinuousClock|SuspendingClock|SystemRandomNumberGenerator|clock_gettime|gettimeofday|arc4random|DispatchTime|Date\(|UUID\(|Task\.sleep)/ \
+            || code ~ /\.(randomElement|shuffled|shuffle)\(\)/ || code ~ /\.random\(in:/ && code !~ /using:/))
+        breach("a clock or random numbers of its own; take the reactor's, so that a simulated run is the same each time")
     if (starts_with(FILENAME, "Tests/TwillTests/") && code ~ /^@Suite/ && code !~ /nothingLivesOn|\($/)
         breach("a suite without the trait .nothingLivesOn; a leak in its tests would not be found")
     if (starts_with(FILENAME, "Sources/") || starts_with(FILENAME, "Examples/"))
@@ -60,6 +64,11 @@ function has_word(text, word) {
 # `import M`, with any access level and attribute before it, and `import struct M.S`.
 function imports(module) {
     return code ~ ("(^|[^A-Za-z0-9_])import[ \t]+([a-z]+[ \t]+)?" module "([^A-Za-z0-9_]|$)")
+}
+
+# The reactor itself, which has the system's, and the budget of seconds for a number of seeds.
+function reads_time_by_right(file) {
+    return file == "Sources/Twill/Libevent/LibeventReactor.swift" || file == "Sources/TwillTesting/Simulation/SeedPlan.swift"
 }
 
 function unsafe_is_allowed(file,    i) {

@@ -155,6 +155,27 @@ struct HostLifeTests {
         try network.stop()
     }
 
+    @Test func tasksOfAReactorThatStopsEnd() throws {
+        let network = SimulatedNetwork()
+        let log = LogLines()
+        let host = network.host("server")
+        host.addSystemEventTrigger(.after, .shutdown) { [unowned host] in
+            host.task { reactor in
+                defer { log.add("the late one ended") }
+                try await reactor.sleep(for: .seconds(1))
+            }
+        }
+        for name in ["first", "second", "third", "fourth", "fifth"] {
+            host.task { reactor in
+                defer { log.add("\(name) ended") }
+                try await reactor.sleep(for: .seconds(3_600))
+            }
+        }
+        try network.run(for: .seconds(1))
+        try network.stop()
+        #expect(log.lines == ["first", "second", "third", "fourth", "fifth", "the late one"].map { "\($0) ended" })
+    }
+
     @Test func tasksOfAKilledProcessEnd() async throws {
         let network = SimulatedNetwork()
         let log = LogLines()

@@ -258,6 +258,24 @@ struct SimulationTests {
         #expect(rules([.connectionMade, nil, .connectionLost, nil, .connectionLost]) == ["a>b#1: connectionLost after connectionLost"])
     }
 
+    @Test func aProducerThatIsToldTheSameTwiceIsNoted() {
+        let world = SimulatedWorld(seed: 1)
+        let link = world.wiring.link(from: "a", to: "b")
+        let (socket, _) = SimulatedSocket.pair(in: world, from: .unknown, to: .unknown, over: link, back: link)
+        var watch = ContractWatch()
+        watch.producerBegins()
+        watch.producer(pauses: true, on: socket)
+        watch.producer(pauses: false, on: socket)
+        watch.producer(pauses: true, on: socket)
+        watch.producerBegins()
+        watch.producer(pauses: true, on: socket)
+        #expect(world.violations.isEmpty)
+        watch.producer(pauses: true, on: socket)
+        watch.producer(pauses: false, on: socket)
+        watch.producer(pauses: false, on: socket)
+        #expect(world.violations == ["a>b#1: a producer was told to pause twice", "a>b#1: a producer was told to go on twice"])
+    }
+
     @Test func aTimerThatIsLeftIsFound() throws {
         let failure = #expect(throws: SimulationFailure.self) {
             try Simulation.check(seeds: 1) { network in
