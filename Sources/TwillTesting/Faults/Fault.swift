@@ -3,7 +3,7 @@ public enum Fault: String, Hashable, Sendable, Codable, CaseIterable {
     // Of attempts to connect.
     case refusals, hangs, slowConnects, earlyResets
     // Of a connection's direction, and of its segments.
-    case byteByByte, splits, stalls, ends, resets, vanishes, cut
+    case byteByByte, splits, stalls, zeroWindows, ends, resets, vanishes, cut
     // Of datagrams.
     case losses, duplicates, reorderings
     // Of looking names up, and of a host's descriptors.

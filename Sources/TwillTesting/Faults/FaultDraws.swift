@@ -16,6 +16,8 @@ struct FaultDraws {
     struct Segment {
         /// How long it is held up, and all that is behind it.
         var stall: Duration?
+        /// How long nothing more is taken after it.
+        var zeroWindow: Duration?
         /// How many bytes of it arrive first; the rest follows, unless the connection ends.
         var head: Int
         /// How the connection ends after the head.
@@ -54,6 +56,7 @@ struct FaultDraws {
     mutating func segment(of count: Int, at offset: Int, _ plan: FaultPlan) -> Segment {
         var result = Segment(head: count)
         if happens(.stalls, perMillion: plan.stalls) { result.stall = random.duration(upTo: plan.slownessMax) }
+        if happens(.zeroWindows, perMillion: plan.zeroWindows) { result.zeroWindow = random.duration(upTo: plan.slownessMax) }
         if let cut = plan.cut, offset + count >= cut.offset, faults.allows(.cut) {
             result.head = max(0, cut.offset - offset)
             result.ending = cut.ending

@@ -55,6 +55,8 @@ public struct FaultPlan: Hashable, Sendable, Codable {
     public var splits = 0
     /// Segments that are held up, and all behind them, by up to ``slownessMax``.
     public var stalls = 0
+    /// Segments after which the receiver takes nothing more, for up to ``slownessMax``: what is written meanwhile waits in the writer's process.
+    public var zeroWindows = 0
     /// Segments in which the connection is closed, after some of their bytes.
     public var ends = 0
     /// Segments in which the connection is reset, after some of their bytes.
@@ -132,6 +134,7 @@ public struct FaultPlan: Hashable, Sendable, Codable {
         plan.resets = rate(upTo: 10_000)
         plan.vanishes = rate(upTo: 2_000)
         plan.slownessMax = .seconds(Int64.random(in: 1...60, using: &random))
+        plan.zeroWindows = rate(upTo: 50_000)
         plan.losses = rate(upTo: 300_000)
         plan.duplicates = rate(upTo: 100_000)
         plan.reorderings = rate(upTo: 100_000)

@@ -100,6 +100,8 @@ struct SimulatedPath {
     let isByteByByte: Bool
     /// Whether nothing arrives any more.
     var isDead = false
+    /// Until when the receiver takes nothing more.
+    var closedUntil = ReactorClock.Instant(nanoseconds: 0)
     /// The rule that holds everything up, from something it has decided about on.
     var holder: SimulatedRule?
     private var isFreeAt: Int64 = 0

@@ -39,6 +39,10 @@ extension SimulatedSocket {
             note(.stalls, Int(stall.nanoseconds))
             path.stall(for: stall, from: world.now)
         }
+        if let closed = drawn.zeroWindow {
+            note(.zeroWindow, Int(closed.nanoseconds))
+            path.closedUntil = world.now.advanced(by: closed)
+        }
         transmit(Array(segment.prefix(drawn.head)), to: peer)
         if let ending = drawn.ending { return sever(ending) }
         transmit(Array(segment.dropFirst(drawn.head)), to: peer)

@@ -21,6 +21,9 @@ final class SimulatedSocket {
         case broken(SystemError)
     }
 
+    /// How often it asks for room where the window is closed.
+    private static let pauseBetweenProbes = Duration.milliseconds(500)
+
     // The world runs what it does.
     unowned let world: SimulatedWorld
     let local: Address
@@ -36,6 +39,7 @@ final class SimulatedSocket {
     private(set) var unreadByPeer = 0
     private var wantsRoom = false
     private var roomIsComing = false
+    private var isProbing = false
     private(set) var sentCount = 0
     private var arrivedCount = 0
     private var hasFinished = false
@@ -98,7 +102,10 @@ final class SimulatedSocket {
     var sendBufferBytes: Int?
 
     /// How many bytes it takes now.
-    var room: Int { max(0, min(path.link.conditions.windowBytes, sendBufferBytes ?? .max) - unreadByPeer) }
+    var room: Int {
+        if world.now < path.closedUntil { return 0 }
+        return max(0, min(path.link.conditions.windowBytes, sendBufferBytes ?? .max) - unreadByPeer)
+    }
 
     /// Sends bytes, of which there are no more than there is room for.
     func send(_ bytes: [UInt8]) {
@@ -124,6 +131,16 @@ final class SimulatedSocket {
     /// Asks for ``SimulatedTransport/roomCame()`` when it takes bytes again.
     func askForRoom() {
         wantsRoom = true
+        // Where nothing is under way that could make room, the window is closed, and has to be asked for, as TCP does.
+        guard unreadByPeer == 0, !isProbing, !isClosed else { return }
+        isProbing = true
+        world.after(Self.pauseBetweenProbes, isWait: path.isDead) { [self] in
+            isProbing = false
+            guard !isClosed, wantsRoom, !roomIsComing else { return }
+            guard room > 0 else { return askForRoom() }
+            wantsRoom = false
+            reader?.roomCame()
+        }
     }
 
     /// Says that no more will be sent.

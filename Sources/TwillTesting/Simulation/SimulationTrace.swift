@@ -7,7 +7,7 @@ public struct SimulationTrace: Sendable {
     /// What can happen.
     enum Step: UInt8, Sendable {
         case connects, refused, hangs, accepted, arrives, finishes, breaks, stalls, cutByEnd, cutByReset, vanishes, lost, timer
-        case ruled, unknownName, slowName, noDescriptor, crashes, goesDark, boots, terminates, clockStep, buggify, lateWrite
+        case ruled, unknownName, slowName, noDescriptor, crashes, goesDark, boots, terminates, clockStep, buggify, lateWrite, zeroWindow
         case datagramLost, datagramDoubled, datagramLate, datagramArrives
     }
 
@@ -74,6 +74,7 @@ extension SimulationTrace.Event {
             case .terminates: "gets a signal to end"
             case .clockStep: "its wall clock jumps by \(count) ns"
             case .lateWrite: "something is written that nobody will get"
+            case .zeroWindow: "its receiver takes nothing more for \(count) ns"
             case .buggify: "the test's own fault"
             case .datagramLost: "a datagram of \(count) bytes is lost"
             case .datagramDoubled: "a datagram of \(count) bytes is doubled"
