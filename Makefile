@@ -70,6 +70,7 @@ fuzz: dependencies ## Fuzz framers, receivers, endpoints and PROXY headers (TARG
 	TARGET='$(TARGET)' scripts/fuzz
 
 examples: dependencies ## Build every example and try it with a real client
+	scripts/install-dependencies --if-possible nc curl
 	$(MAKE) -C Examples check
 
 lint: ## Check the format and the rules of the house
