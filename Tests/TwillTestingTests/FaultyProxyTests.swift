@@ -128,6 +128,20 @@ struct FaultyProxyTests {
         try scene.stop()
     }
 
+    @Test func aLastWordDuringASlowConnectIsCarriedOver() throws {
+        let scene = try Scene {
+            $0.slowConnects = Self.always
+            $0.slownessMax = .seconds(100)
+        }
+        scene.client.transport.loseWriteConnection()
+        try scene.network.run(for: .seconds(101))
+        #expect(scene.server.inputHasEnded && !scene.server.wasLost)
+        scene.server.transport.write("answer")
+        try scene.network.run(for: .seconds(1))
+        #expect(scene.client.text == "answer")
+        try scene.stop()
+    }
+
     @Test func whoLeavesDuringASlowConnectIsNotDialledFor() throws {
         let scene = try Scene {
             $0.slowConnects = Self.always
