@@ -25,11 +25,15 @@ struct FaultyProxyTests {
         var faults: [Fault] { events.map(\.fault) }
 
         /// - Parameter isConnected: whether both are to be connected when a second has passed.
-        init(seed: UInt64 = 1, listens: Bool = true, change: (inout FaultPlan) -> Void = { _ in }, answers: FaultPlan? = nil) throws {
+        init(
+            seed: UInt64 = 1, listens: Bool = true,
+            change: (inout FaultPlan) -> Void = { _ in }, answers: FaultPlan? = nil
+        ) throws {
             var plan = FaultPlan.none
             change(&plan)
             proxy = FaultyProxy(
-                reactor: network.host("proxy"), listen: try serverFromString("tcp:7001"), target: try clientFromString("tcp:server:7000"),
+                reactor: network.host("proxy"), listen: try serverFromString("tcp:7001"),
+                target: try clientFromString("tcp:server:7000"),
                 plan: plan, answers: answers, seed: seed)
             let (server, client) = (server, client)
             outcome = ClientFactory { [weak client] (_: Address) in client }
@@ -80,6 +84,18 @@ struct FaultyProxyTests {
         try scene.network.run(for: .seconds(1))
         #expect(scene.server.reason == .lost)
         #expect(scene.proxy.statistics.open == 0)
+        try scene.stop()
+    }
+
+    @Test func aReceiverThatIsSlowHoldsItsSenderBack() throws {
+        let scene = try Scene()
+        scene.server.transport.pauseProducing()
+        scene.client.transport.write([UInt8](repeating: 1, count: 8 << 20))
+        try scene.network.run(for: .seconds(10))
+        #expect(scene.client.transport.bufferedByteCount > 6 << 20, "what is not read waits in the sender, not in the proxy")
+        scene.server.transport.resumeProducing()
+        try scene.network.run(for: .seconds(10))
+        #expect(scene.server.data.count == 8 << 20)
         try scene.stop()
     }
 
@@ -148,9 +164,38 @@ struct FaultyProxyTests {
             $0.slownessMax = .seconds(100)
         }
         scene.client.transport.abortConnection()
+        try scene.network.run(for: .seconds(1))
+        #expect(scene.proxyHost.delayedCalls.isEmpty)
         try scene.network.run(for: .seconds(200))
         #expect(!scene.server.wasMade)
         #expect(scene.proxy.statistics.open == 0)
+        try scene.stop()
+    }
+
+    @Test func whoLeavesWhileTheTargetIsDialledTakesTheAttemptBack() throws {
+        let scene = try Scene()
+        scene.network.hold(from: "proxy", to: "server")
+        let late = AccumulatingProtocol()
+        try scene.network.host("client").connectTCP(
+            host: "proxy", port: 7001, factory: ClientFactory { [weak late] (_: Address) in late })
+        try scene.network.run(for: .seconds(1))
+        #expect(late.wasMade && !scene.proxyHost.delayedCalls.isEmpty, "the attempt has a deadline")
+        late.transport.abortConnection()
+        try scene.network.run(for: .seconds(1))
+        #expect(scene.proxyHost.delayedCalls.isEmpty && scene.proxy.statistics.open == 1)
+        scene.network.release(from: "proxy", to: "server")
+        try scene.stop()
+    }
+
+    @Test func eachDirectionHasChancesOfItsOwn() throws {
+        let scene = try Scene { $0.splits = Self.always }
+        scene.server.transport.write(String(repeating: "x", count: 2560))
+        try scene.send(String(repeating: "x", count: 2560), wait: .seconds(1))
+        let offsets = FaultyProxy.Direction.allCases.map { direction in
+            scene.events.filter { $0.direction == direction }.map(\.offset)
+        }
+        #expect(offsets[0].count == 10 && offsets[1].count == 10)
+        #expect(offsets[0] != offsets[1])
         try scene.stop()
     }
 

@@ -39,7 +39,7 @@ struct ReactorConformanceExportTests {
                     host: "127.0.0.1", port: Int($1.address.port ?? 0), factory: BreakingFactory(wrapping: $2, breach), options: $3)
             })
         var found: [ConformanceFailure] = []
-        for promise in ReactorConformance.all {
+        for promise in ReactorConformance.all where found.count < 3 {
             do {
                 try promise.run(on: subject)
             } catch let failure as ConformanceFailure {
@@ -60,12 +60,12 @@ private final class BreakingFactory: WrappingFactory {
         super.init(wrapping: wrapped)
     }
 
-    override func wrap(_ handler: Twill.Protocol) -> ProtocolWrapper { Breaking(wrapping: handler, breach) }
+    override func wrap(_ handler: Twill::Protocol) -> ProtocolWrapper { Breaking(wrapping: handler, breach) }
 
     private final class Breaking: ProtocolWrapper {
         private let breach: ReactorConformanceExportTests.Breach
 
-        init(wrapping wrapped: Twill.Protocol, _ breach: ReactorConformanceExportTests.Breach) {
+        init(wrapping wrapped: Twill::Protocol, _ breach: ReactorConformanceExportTests.Breach) {
             self.breach = breach
             super.init(wrapping: wrapped)
         }

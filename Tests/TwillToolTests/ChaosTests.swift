@@ -73,9 +73,12 @@ struct ChaosTests {
     }
 
     @Test func theSameSeedDoesTheSameAgain() throws {
-        func run(_ seed: Int) throws -> [String] {
+        func run(_ seed: Int, isVerbose: Bool = true) throws -> [String] {
             try withPlan(#"{ "refusals": 300000, "stalls": 200000, "splits": 200000, "slownessMax": 0.02 }"#) { plan in
-                let chaos = try Chaos(plan: plan, "--seed", "\(seed)", "--segment", "16", "--verbose")
+                let chaos =
+                    isVerbose
+                    ? try Chaos(plan: plan, "--seed", "\(seed)", "--segment", "16", "--verbose")
+                    : try Chaos(plan: plan, "--seed", "\(seed)", "--segment", "16")
                 let bytes = [UInt8](repeating: 1, count: 200)
                 for _ in 0..<10 {
                     let client = try SystemClient(port: chaos.port)
@@ -87,8 +90,10 @@ struct ChaosTests {
         }
         let first = try run(1)
         #expect(first.contains { $0.hasSuffix(": refused") } && first.contains { $0.contains(" held up for ") })
+        #expect(first.contains { $0.contains(" held up for ") && !$0.hasSuffix(" after 0 bytes") }, "there are segments behind the first")
         #expect(first.contains { $0.contains(" split after ") }, "--verbose prints splits too")
         #expect(try run(1) == first)
+        #expect(try run(1, isVerbose: false) == first.filter { !$0.contains(" split after ") })
         #expect(try run(2) != first)
     }
 

@@ -145,7 +145,7 @@ final class FaultyConnection {
         case .relaying:
             guard let other else { break }
             if reason.isClean {
-                onward.closes()
+                onward.sourceIsGone()
             } else {
                 onward.stop()
                 if reason == .reactorStopped { other.transport.loseConnection() } else { other.transport.abortConnection() }

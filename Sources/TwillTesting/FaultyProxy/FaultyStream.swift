@@ -37,7 +37,6 @@ final class FaultyStream: Producer {
     private var wait: DelayedCall?
     private var receiverIsSlow = false
     private var inputHasEnded = false
-    private var closesOutput = false
     private var isStopped = false
 
     init(_ direction: FaultyProxy.Direction, ofConnection number: Int, _ relay: FaultyRelay) {
@@ -71,11 +70,9 @@ final class FaultyStream: Producer {
         advance()
     }
 
-    /// The sender has gone in good order: the receiver is closed behind the last byte.
-    func closes() {
-        closesOutput = true
+    /// The sender has gone in good order, which it does when both halves are closed: the receiver has said its last word, and now hears the sender's.
+    func sourceIsGone() {
         source = nil
-        if isStopped { output?.loseConnection() }
         inputEnded()
     }
 
@@ -114,9 +111,8 @@ final class FaultyStream: Producer {
         }
         guard !isStopped, !isWaiting else { return hold() }
         if inputHasEnded, held.isEmpty {
-            let output = output
             letGo()
-            if closesOutput { output?.loseConnection() } else { output?.loseWriteConnection() }
+            output?.loseWriteConnection()
         } else {
             hold()
         }
