@@ -73,7 +73,7 @@ struct FaultyProxyTests {
         try scene.network.run(for: .seconds(1))
         #expect(scene.client.text == "answer")
         #expect(scene.client.reason == .done && scene.server.reason == .done)
-        #expect("\(scene.proxy.statistics)" == "1 connections, 8 bytes to the server, 6 to clients; no faults")
+        #expect("\(scene.proxy.statistics)" == "1 connection, 8 bytes to the server, 6 to clients; no faults")
         #expect(scene.events == [])
         try scene.stop()
     }

@@ -50,7 +50,7 @@ struct ChaosTests {
         #expect(
             try chaos.end(by: signal) == [
                 "listening on tcp:127.0.0.1:\(chaos.port)", "forwarding to tcp:127.0.0.1:\(chaos.target) with seed 7, no faults",
-                "1 connections, 5 bytes to the server, 5 to clients; no faults",
+                "1 connection, 5 bytes to the server, 5 to clients; no faults",
                 "again: twill chaos --listen tcp:127.0.0.1:0 --to tcp:127.0.0.1:\(chaos.target) --seed 7 --plan none",
             ])
     }
@@ -123,7 +123,7 @@ struct ChaosTests {
         let chaos = try Chaos(plan: "none", target: deaf.port)
         #expect(try SystemClient(port: chaos.port).receiveToEnd() == [])
         try chaos.process.waitForErrors { $0.contains("Couldn't connect to 127.0.0.1:\(deaf.port): connection refused") }
-        #expect(try chaos.end()[2].hasPrefix("1 connections, 1 without a target"))
+        #expect(try chaos.end()[2].hasPrefix("1 connection, 1 without a target"))
     }
 
     @Test func aPortInUseIsOneSentenceAndStatusOne() throws {

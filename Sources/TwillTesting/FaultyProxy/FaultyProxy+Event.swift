@@ -75,7 +75,8 @@ extension FaultyProxy.Statistics: CustomStringConvertible {
     public var description: String {
         let happened = Fault.allCases.compactMap { fault in faults[fault].map { "\(fault.rawValue) \($0)" } }
         let lost = unreachable > 0 ? ", \(unreachable) without a target" : ""
-        return "\(connections) connections\(lost), \(bytesToServer) bytes to the server, \(bytesToClient) to clients; "
+        return
+            "\(connections) connection\(connections == 1 ? "" : "s")\(lost), \(bytesToServer) bytes to the server, \(bytesToClient) to clients; "
             + (happened.isEmpty ? "no faults" : "faults: " + happened.joined(separator: ", "))
     }
 }
