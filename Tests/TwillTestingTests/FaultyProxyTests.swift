@@ -391,6 +391,24 @@ struct FaultyProxyTests {
         #expect(runs.count == 5, "another seed does something else")
     }
 
+    @Test func unixSocketsAreRelayedToo() throws {
+        let network = SimulatedNetwork()
+        let host = network.host("here")
+        let (server, client) = (AccumulatingProtocol(), AccumulatingProtocol())
+        var plan = FaultPlan.none
+        plan.cut = FaultPlan.Cut(at: 3, by: .end)
+        let proxy = FaultyProxy(
+            reactor: host, listen: try serverFromString("unix:/proxy"), target: try clientFromString("unix:/server"), plan: plan, seed: 1)
+        try host.listenUNIX(path: "/server", factory: Factory { [weak server] (_: Address) in server })
+        try proxy.start()
+        try host.connectUNIX(path: "/proxy", factory: ClientFactory { [weak client] (_: Address) in client })
+        try network.run(for: .seconds(1))
+        client.transport.write("hello")
+        try network.run(for: .seconds(5))
+        #expect(server.text == "hel" && server.reason == .done && client.reason == .done)
+        try network.stop()
+    }
+
     @Test func whatIsChangedHoldsForWhatComesThen() throws {
         let scene = try Scene { $0.splits = Self.always }
         scene.proxy.segmentBytes = 8
