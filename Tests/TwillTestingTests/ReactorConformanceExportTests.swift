@@ -47,6 +47,11 @@ struct ReactorConformanceExportTests {
             } catch {}
         }
         #expect(!found.isEmpty)
+        if breach == .losesTwice {
+            #expect(
+                found.contains { $0.description.contains("no whole life") },
+                "each connection's life is looked at, whatever the case is about")
+        }
         #expect(found.allSatisfy { !$0.problems.isEmpty && $0.description.hasPrefix($0.promise) && $0.problems[0].contains(".swift:") })
     }
 }
