@@ -21,8 +21,8 @@ struct ChaosCommand: ParsableCommand {
               twill chaos --listen tcp:7001 --to unix:/run/x --plan my.json --quiet
 
             A plan of one's own is a JSON file with the rows one wants: how often in a million attempts to connect (refusals, hangs, \
-            slowConnects, earlyResets), directions of a connection (byteByByte), or segments (splits, stalls, ends, resets, vanishes); how \
-            many seconds slow attempts and stalls take at the most; and where every connection ends:
+            slowConnects, earlyResets), directions of a connection (byteByByte), or segments (splits, stalls, zeroWindows, ends, resets, \
+            vanishes); rows for datagrams, names and hosts mean nothing here; how many seconds slow attempts and stalls take at the most; and where every connection ends:
 
               { "splits": 300000, "stalls": 1000, "slownessMax": 2,
                 "cut": { "offset": 17, "ending": "reset" } }

@@ -21,7 +21,8 @@ struct LoadCommand: ParsableCommand {
             the same bytes as its message, and every byte is compared. Works with any server that echoes raw bytes, lines, netstrings or \
             Int32 strings.
 
-            With --rate it is an open loop: messages are sent when they are due, of which --depth are in flight on a connection at the most.
+            With --rate it is an open loop: messages are sent when they are due, of which --depth are in flight on a connection at the most. \
+            It keeps a core busy, so that none leaves late.
 
             The latency is the time from writing a message to the end of its reply. Percentiles leave the warm-up out. One megabyte (MB) is \
             a million bytes, counted in one direction.

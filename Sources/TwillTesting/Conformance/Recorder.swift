@@ -58,8 +58,7 @@ class Recorder: Protocol {
     }
 
     override func dataReceived(_ data: Span<UInt8>) throws {
-        var bytes: [UInt8] = []
-        bytes.append(data)
+        let bytes = [UInt8](copying: data)
         received += bytes
         pieces.append(bytes.count)
         // Long input is checked by its bytes; the events are for conversations.

@@ -44,7 +44,10 @@ private struct FaultPlanRows: Decodable {
     private static let rates: [(name: String, row: any WritableKeyPath<FaultPlan, Int> & Sendable)] = [
         ("refusals", \.refusals), ("hangs", \.hangs), ("slowConnects", \.slowConnects), ("earlyResets", \.earlyResets),
         ("byteByByte", \.byteByByte), ("splits", \.splits), ("stalls", \.stalls), ("ends", \.ends), ("resets", \.resets),
-        ("vanishes", \.vanishes),
+        ("vanishes", \.vanishes), ("zeroWindows", \.zeroWindows), ("losses", \.losses), ("duplicates", \.duplicates),
+        ("reorderings", \.reorderings), ("unknownNames", \.unknownNames), ("slowNames", \.slowNames),
+        ("descriptorShortages", \.descriptorShortages), ("crashes", \.crashes), ("blackouts", \.blackouts),
+        ("terminations", \.terminations), ("clockSteps", \.clockSteps),
     ]
 
     var plan = FaultPlan.none

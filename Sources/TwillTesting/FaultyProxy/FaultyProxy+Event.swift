@@ -52,9 +52,11 @@ extension FaultyProxy.Event: CustomStringConvertible {
         case .earlyResets: "reset before the first byte"
         case .byteByByte: "byte by byte"
         case .splits: "split after \(bytes)"
-        case .stalls: "held up for \(seconds) after \(bytes)"
+        case .stalls, .zeroWindows: "held up for \(seconds) after \(bytes)"
         case .ends, .resets, .vanishes: end
         case .cut: "cut: \(end)"
+        // What a relay has not: datagrams, names, hosts.
+        default: fault.rawValue
         }
     }
 

@@ -152,7 +152,8 @@ final class FaultyStream: Producer {
         } else if drawn.head < relay.segmentBytes {
             next = (offset + drawn.head, .split)
         }
-        return drawn.stall.map { .stall($0) }
+        // A relay that reads nothing closes the window of who sends: both are one.
+        return (drawn.stall ?? drawn.zeroWindow).map { .stall($0) }
     }
 
     private static func fault(_ ending: FaultPlan.Ending) -> Fault {
