@@ -24,7 +24,7 @@ bench_build := $(release_build) --package-path Benchmarks
 bench := "$$($(bench_build) --show-bin-path)/bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run load-test bench churn udp instructions syscalls sanitize fuzz examples lint clean dependencies bench-build
+.PHONY: help build test run load-test bench churn udp instructions syscalls sanitize fuzz examples docs lint clean dependencies bench-build
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,9 @@ fuzz: dependencies ## Fuzz framers, receivers, endpoints and PROXY headers (TARG
 examples: dependencies ## Build every example and try it with a real client
 	scripts/install-dependencies --if-possible nc curl
 	$(MAKE) -C Examples check
+
+docs: dependencies ## Build the documentation, which must give no warning, into .build/docs
+	scripts/docs
 
 lint: ## Check the format and the rules of the house
 	scripts/lint

@@ -4,7 +4,7 @@
 /// was added to, and then for the one that its callback returned. A Deferred owns those that wait for it; they know it without owning it, so
 /// that a chain whose source is dropped goes with it.
 ///
-/// The law here: nothing recurses, neither firing (``deliver()``), nor cancelling, nor the end of a chain (``ReleaseQueue``).
+/// The law here: nothing recurses, neither firing (`deliver`), nor cancelling, nor the end of a chain (`ReleaseQueue`).
 public class AnyDeferred {
     /// What it does.
     enum State: UInt8 {

@@ -18,6 +18,8 @@ public final class DeferredList<Value>: Deferred<[Result<Value, any Error>]> {
     ///   - deferreds: what is waited for.
     ///   - fireOnOneErrback: whether the first error is the result.
     ///   - consumeErrors: whether errors that come after that are passed over. Else they are logged, unless somebody else asks for them.
+    ///   - fileID: the caller's file, which an error that nobody handles is logged with.
+    ///   - line: the caller's line.
     public init(
         _ deferreds: [Deferred<Value>], fireOnOneErrback: Bool = false, consumeErrors: Bool = false, fileID: StaticString = #fileID,
         line: UInt32 = #line
@@ -47,6 +49,8 @@ public final class DeferredList<Value>: Deferred<[Result<Value, any Error>]> {
     /// - Parameters:
     ///   - deferreds: what is waited for.
     ///   - consumeErrors: whether errors that come after the value are passed over. Else they are logged, unless somebody else asks for them.
+    ///   - fileID: the caller's file, which an error that nobody handles is logged with.
+    ///   - line: the caller's line.
     /// - Returns: the value, with the number of its Deferred. Fails with a ``FailureGroup`` where all have failed. Cancelling it cancels all.
     ///
     /// Twisted: `DeferredList(…, fireOnOneCallback=True)`, which does not fail where all have.

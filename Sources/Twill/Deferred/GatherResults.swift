@@ -7,6 +7,8 @@
 /// - Parameters:
 ///   - deferreds: what is waited for; with none, the result is there at once.
 ///   - consumeErrors: whether errors that come after the first one are passed over. Else they are logged, unless somebody else asks for them.
+///   - fileID: the caller's file, which an error that nobody handles is logged with.
+///   - line: the caller's line.
 /// - Returns: fails with a ``FirstError`` as soon as one fails; the others go on. Cancelling it cancels all of them.
 ///
 /// Twisted: `gatherResults`, which logs the first error, too, unless `consumeErrors` is set.

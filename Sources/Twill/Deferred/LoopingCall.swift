@@ -7,7 +7,7 @@
 ///
 /// # Contract
 /// - The grid begins at the start: the calls are at the start (unless `now` is false) and one interval apart, however long they take. What is too
-///   late is skipped, and the next call is at the next moment of the grid. With ``withCount(on:_:)`` the call hears how many moments have gone by.
+///   late is skipped, and the next call is at the next moment of the grid. With `withCount` the call hears how many moments have gone by.
 /// - A call that returns a Deferred is waited for; calls never overlap. The next one comes with the first moment of the grid after its end.
 /// - A call that throws, or whose Deferred fails, is the last one; its error is the result.
 /// - An interval of zero makes one call on each turn of the reactor.

@@ -4,7 +4,10 @@
 /// race([askFirstServer(), askSecondServer()]).addCallback { winner in print(winner.index, winner.value) }
 /// ```
 ///
-/// - Parameter deferreds: what is waited for, at least one.
+/// - Parameters:
+///   - deferreds: what is waited for, at least one.
+///   - fileID: the caller's file, which an error that nobody handles is logged with.
+///   - line: the caller's line.
 /// - Returns: the value, with the number of its Deferred. A Deferred that fails is out of the race; where all have failed, or there were none, it
 ///   fails with a ``FailureGroup``. Cancelling it cancels all.
 ///

@@ -45,6 +45,7 @@ public final class ProxyProtocolFactory: WrappingFactory {
     /// Puts a factory behind proxies.
     ///
     /// - Parameters:
+    ///   - wrapped: whose protocols serve the clients behind them.
     ///   - trusted: where the proxies are. An empty list trusts nobody.
     ///   - headerTimeout: how long after connecting the header has to be whole. The specification asks for 3 s at least, so that one lost segment
     ///     can be sent again.

@@ -13,8 +13,11 @@ public final class LimitTotalConnectionsFactory: WrappingFactory {
 
     /// Limits the connections of a factory.
     ///
-    /// - Parameter overflow: makes the protocol of a connection that is too many, which should say so and close. Those do not count as
-    ///   connections. nil refuses them.
+    /// - Parameters:
+    ///   - wrapped: the factory.
+    ///   - connectionsMax: how many may be open at once.
+    ///   - overflow: makes the protocol of a connection that is too many, which should say so and close. Those do not count as connections.
+    ///     nil refuses them.
     public init(wrapping wrapped: Factory, connectionsMax: Int, overflow: (() throws -> Protocol)? = nil) {
         seats = ConnectionSeats(max: connectionsMax)
         self.overflow = overflow

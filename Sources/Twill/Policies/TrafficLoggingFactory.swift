@@ -26,6 +26,7 @@ public class TrafficLoggingFactory: WrappingFactory {
     /// Logs a factory's traffic.
     ///
     /// - Parameters:
+    ///   - wrapped: the factory.
     ///   - lengthMax: how many bytes a line shows; of longer ones it tells the number. nil for no limit.
     ///   - level: what level the lines have in the reactor's logger. Where that does not log it, they are not even made.
     ///   - sink: called with each line, without a line end, instead of the logger.

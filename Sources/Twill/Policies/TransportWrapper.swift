@@ -28,8 +28,10 @@ open class TransportWrapper: Transport {
 
     /// Puts a transport over another one, which may have one such over it.
     ///
-    /// - Parameter onWrite: called with the number of bytes of each write that is taken, before it is handed on. It holds its policy
-    ///   weakly, because the policy holds the protocol, and the protocol this transport.
+    /// - Parameters:
+    ///   - inner: the other one.
+    ///   - onWrite: called with the number of bytes of each write that is taken, before it is handed on. It holds its policy weakly, because
+    ///     the policy holds the protocol, and the protocol this transport.
     public init(over inner: Transport, onWrite: @escaping (Int) -> Void = { _ in }) {
         self.inner = inner
         self.onWrite = onWrite

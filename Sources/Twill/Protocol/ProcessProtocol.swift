@@ -80,9 +80,11 @@ open class ProcessProtocol {
     /// Called once for each pipe, when it is closed: by the child, by this side, or by the reactor that stops. Unless overridden, it calls the method of
     /// its own of 0, 1 and 2.
     ///
-    /// - Parameter reason: ``ConnectionLost/done`` where a pipe that was read has ended, or this side has closed it; ``ConnectionLost/lost`` where
-    ///   the child reads no more what was written to it; ``ConnectionLost/unsentLimit`` and ``ConnectionLost/timedOut`` where it read too slowly;
-    ///   ``ConnectionLost/reactorStopped``.
+    /// - Parameters:
+    ///   - descriptor: which one it is, by its number in the child.
+    ///   - reason: ``ConnectionLost/done`` where a pipe that was read has ended, or this side has closed it; ``ConnectionLost/lost`` where
+    ///     the child reads no more what was written to it; ``ConnectionLost/unsentLimit`` and ``ConnectionLost/timedOut`` where it read too slowly;
+    ///     ``ConnectionLost/reactorStopped``.
     open func childConnectionLost(_ descriptor: CInt, _ reason: ConnectionLost) throws {
         switch descriptor {
         case 0: try inConnectionLost()

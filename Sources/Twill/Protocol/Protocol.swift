@@ -89,7 +89,9 @@ open class Protocol {
     ///
     /// A ``FrameReceiver`` hands the bytes over, too, that it has not read yet.
     ///
-    /// - Parameter unread: bytes that arrived and are for the other protocol; they are delivered to it now, whether reading is paused or not.
+    /// - Parameters:
+    ///   - next: the other protocol.
+    ///   - unread: bytes that arrived and are for it; they are delivered to it now, whether reading is paused or not.
     /// - Throws: what the two callbacks throw, and nothing else.
     public final func handOver(to next: Protocol, unread: [UInt8]) throws {
         guard mayHandOver, let transport = currentTransport else { return }

@@ -151,7 +151,9 @@ open class Transport: Producer {
     ///
     /// A pull producer is called before this returns. Where the connection is closing already the producer is only told to stop.
     ///
-    /// - Parameter streaming: true for a push producer, false for a pull producer.
+    /// - Parameters:
+    ///   - producer: who will write.
+    ///   - streaming: true for a push producer, false for a pull producer.
     /// - Throws: ``ProducerError/alreadyRegistered``.
     ///
     /// Twisted: `IConsumer.registerProducer`.

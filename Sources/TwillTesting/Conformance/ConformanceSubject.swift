@@ -33,7 +33,9 @@ public struct ConformanceSubject: Sendable {
 
     /// Describes a reactor and a kind of its connections.
     ///
-    /// - Parameter makeReactor: makes a new reactor, which logs there; called once for each case, on the thread that runs it.
+    /// - Parameters:
+    ///   - stream: the kind.
+    ///   - makeReactor: makes a new reactor, which logs there; called once for each case, on the thread that runs it.
     public init(_ stream: Stream, makeReactor: @escaping @Sendable (Logger) throws -> any Reactor) {
         switch stream {
         case .tcp:

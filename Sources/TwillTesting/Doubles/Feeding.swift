@@ -26,7 +26,7 @@ public func feed(_ handler: Protocol, _ bytes: [UInt8], chunked chunking: Chunki
     return transport
 }
 
-/// Delivers a text's UTF-8; see ``feed(_:_:chunked:)-([UInt8])``.
+/// Delivers a text's UTF-8; see ``feed(_:_:chunked:)-(_,[UInt8],_)``.
 @discardableResult
 public func feed(_ handler: Protocol, _ text: String, chunked chunking: Chunking = .whole) throws -> StringTransport {
     try feed(handler, Array(text.utf8), chunked: chunking)

@@ -47,7 +47,10 @@ public final class StringTransport: Transport {
 
     /// Makes an open connection between two addresses.
     ///
-    /// - Parameter reactor: where the protocol's timers are set, a ``SimulatedReactor`` of the test's; nil for one that never runs.
+    /// - Parameters:
+    ///   - reactor: where the protocol's timers are set, a ``SimulatedReactor`` of the test's; nil for one that never runs.
+    ///   - host: this side's address.
+    ///   - peer: the other side's.
     public init(
         reactor: (any Reactor)? = nil,
         host: Address = .ipv4(IPv4Address(bits: 0xC000_0201, port: 8007)),

@@ -85,7 +85,9 @@ public final class SimulatedReactor: Reactor {
 
     /// Makes a reactor with a time of its own, which begins at zero.
     ///
-    /// - Parameter seed: where its ``randomNumbers`` begin.
+    /// - Parameters:
+    ///   - seed: where its ``randomNumbers`` begin.
+    ///   - logger: where errors of callbacks go.
     public convenience init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
         self.init(world: SimulatedWorld(seed: seed), name: "localhost", after: nil, logger: logger)
     }
@@ -146,7 +148,9 @@ public final class SimulatedReactor: Reactor {
     /// #expect(try reactor.run(within: .seconds(10)) { client.wasLost })
     /// ```
     ///
-    /// - Parameter limit: how much time may go by at the most.
+    /// - Parameters:
+    ///   - limit: how much time may go by at the most.
+    ///   - condition: what is waited for.
     /// - Returns: whether it holds.
     /// - Throws: ``SimulationError/nested`` inside of a callback; what the condition throws.
     public func run(within limit: Duration, until condition: () throws -> Bool) throws -> Bool {

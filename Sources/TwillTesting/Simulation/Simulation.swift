@@ -30,7 +30,7 @@ public enum Simulation {
     ///
     /// - Parameters:
     ///   - seeds: how many, where the environment does not say.
-    ///   - reaching: names of probes, each of which some seed must reach; see ``SimulatedNetwork/probe(_:)``.
+    ///   - probes: names of probes, each of which some seed must reach; see ``SimulatedNetwork/probe(_:)``.
     ///   - test: what the line that replays a failure filters by: the test's own name.
     ///   - scene: builds hosts on a new network, and lets time go by.
     /// - Throws: ``SimulationFailure`` for the first seed that fails; ``SimulationError``.
