@@ -69,9 +69,10 @@ sanitize: dependencies ## Run the library's tests under the address and the thre
 fuzz: dependencies ## Fuzz framers, receivers, endpoints and PROXY headers (TARGET=name DURATION=60s for each; Linux)
 	TARGET='$(TARGET)' scripts/fuzz
 
-examples: dependencies ## Build every example and try it with a real client
+examples: dependencies ## Build every example and try it with a real client; try Twill as a dependency
 	scripts/install-dependencies --if-possible nc curl
 	$(MAKE) -C Examples check
+	scripts/check-as-dependency
 
 docs: dependencies ## Build the documentation, which must give no warning, into .build/docs
 	scripts/docs
