@@ -8,6 +8,10 @@ extension SocketTransport: ProducingTransport {
 
     func flushOutput() { loop.stage.flush(self) }
 
+    func use(_ flow: FlowControl) { self.flow = flow }
+
+    func setTakesOutput(_ takesOutput: Bool) { self.takesOutput = takesOutput }
+
     func comeBack() { loop.visitLater(self) }
 
     func producerPauses(_ pauses: Bool) {

@@ -1,12 +1,13 @@
 /// A stream transport as its producer's side sees it: pausing and resuming one that pushes, asking one that pulls.
 ///
 /// The transport itself says what waits to be sent, and comes back later. Everything else about producers is here, for every kind of stream.
+///
+/// What is stored in a transport is set by methods: a property that could be changed in place through a protocol would be checked for exclusive access
+/// with each message.
 package protocol ProducingTransport: Transport {
     /// The producer and its marks; nil until one of them is needed.
-    var flow: FlowControl? { get set }
+    var flow: FlowControl? { get }
     var stream: StreamState { get }
-    /// Whether anybody may write, and nobody needs to be told of it.
-    var takesOutput: Bool { get set }
     /// The marks until others are set.
     var defaultMarks: WaterMarks { get }
     /// How many unsent bytes count against the marks.
@@ -14,6 +15,10 @@ package protocol ProducingTransport: Transport {
     /// Whether nothing waits to be sent.
     var hasSentAll: Bool { get }
 
+    /// Has a producer, or marks of its own, from now on.
+    func use(_ flow: FlowControl)
+    /// Notes whether anybody may write, and nobody needs to be told of it.
+    func setTakesOutput(_ takesOutput: Bool)
     /// Offers what was written to whoever sends it.
     func flushOutput()
     /// Comes back on the next turn, by ``pull()`` and ``settle()``.
@@ -49,7 +54,7 @@ extension ProducingTransport {
         if streaming {
             noteUnsent()
         } else {
-            takesOutput = false
+            setTakesOutput(false)
             pullOnce(producer)
             comeBack()
         }
@@ -64,13 +69,13 @@ extension ProducingTransport {
     private func flowControl() -> FlowControl {
         if let flow { return flow }
         let made = FlowControl(marks: defaultMarks)
-        flow = made
+        use(made)
         return made
     }
 
     private func takeProducer() -> (any Producer)? {
         if flow?.isPaused == true { producerPauses(false) }
-        defer { takesOutput = stream.takesOutput }
+        defer { setTakesOutput(stream.takesOutput) }
         return flow?.unregister()
     }
 

@@ -10,6 +10,10 @@ extension SimulatedTransport: ProducingTransport {
 
     func flushOutput() { flush() }
 
+    func use(_ flow: FlowControl) { self.flow = flow }
+
+    func setTakesOutput(_ takesOutput: Bool) { self.takesOutput = takesOutput }
+
     func comeBack() { loop.visitLater(self) }
 
     func producerPauses(_ pauses: Bool) {
