@@ -225,7 +225,7 @@ extension EndpointDescription {
     }
 
     /// A host as a description writes it: an IPv6 address in brackets.
-    static func host(_ host: String) -> String {
+    package static func host(_ host: String) -> String {
         host.unicodeScalars.contains(":") && !host.unicodeScalars.contains("]") ? "[\(host)]" : quote(host)
     }
 }
@@ -247,7 +247,7 @@ extension Duration {
     }
 
     /// The seconds as a description writes them, exactly.
-    var decimalSeconds: String {
+    package var decimalSeconds: String {
         let (seconds, attoseconds) = components
         guard attoseconds != 0 else { return "\(seconds)" }
         var decimals = "\(attoseconds.magnitude)"
