@@ -114,6 +114,12 @@ static inline int twill_tls_read(SSL *ssl, void *buffer, size_t capacity) {
     return twill_tls_outcome(ssl, SSL_read(ssl, buffer, capacity > INT_MAX ? INT_MAX : (int)capacity));
 }
 
+static inline int twill_tls_peek(SSL *ssl) {
+    unsigned char first;
+    ERR_clear_error();
+    return twill_tls_outcome(ssl, SSL_peek(ssl, &first, 1));
+}
+
 static inline int twill_tls_write(SSL *ssl, const void *bytes, size_t count) {
     ERR_clear_error();
     return twill_tls_outcome(ssl, SSL_write(ssl, bytes, (int)count));
@@ -122,6 +128,7 @@ static inline int twill_tls_write(SSL *ssl, const void *bytes, size_t count) {
 // Contexts.
 
 static inline int twill_set_minimum_version(SSL_CTX *context, int version) { return (int)SSL_CTX_set_min_proto_version(context, version); }
+static inline void twill_set_maximum_version(SSL_CTX *context, int version) { SSL_CTX_set_max_proto_version(context, version); }
 static inline void twill_set_modes(SSL_CTX *context) {
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }

@@ -23,6 +23,8 @@ public struct TLSClientOptions: Sendable {
         set { revocationLists = newValue.map { .file($0) } }
     }
 
+    /// The newest version that is spoken; for tests.
+    var maximumVersion: TLSVersion?
     var revocationLists: [TLSSource] = []
     private(set) var verifies = true
 

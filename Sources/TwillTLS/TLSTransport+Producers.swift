@@ -33,12 +33,9 @@ extension TLSTransport {
 
     func letProducerGo() {
         guard takeProducer() != nil else { return }
+        // An end that waited for it may go on; the transport below has to take the last of it.
+        if stream.phase == .finishing || stream.phase == .closing { return settle() }
         letPressureGo()
-        setMarksBelow(marks)
-        switch stream.phase {
-        case .finishing, .closing: settle()
-        default: break
-        }
     }
 
     private func flowControl() -> FlowControl {
@@ -155,7 +152,8 @@ extension TLSTransport {
 
     /// Does not need to know any more.
     func letPressureGo() {
-        guard flow?.producer == nil, !isDraining, pressure != nil else { return }
+        isDraining = false
+        guard pressure != nil else { return }
         pressure = nil
         inner.unregisterProducer()
         setMarksBelow(marks)
@@ -183,7 +181,8 @@ final class TLSPressure: Producer {
 
     func resumeProducing() { transport?.pressureChanged(isFull: false) }
 
-    func stopProducing() { transport?.stopProducer() }
+    // The producer is told when the layer is.
+    func stopProducing() {}
 
     // It lets itself go as soon as there is nothing more to say.
     var hasMore: Bool { transport != nil }

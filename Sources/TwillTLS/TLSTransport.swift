@@ -49,6 +49,8 @@ public final class TLSTransport: TransportWrapper {
     private(set) var pending: [UInt8] = []
     /// What has arrived and can't be decrypted yet, because the protocol has paused, or other handshakes go first.
     private var held: [UInt8] = []
+    /// Whether a record was decrypted before those that are held, and waits in the engine.
+    private var hasLookedAhead = false
     private var willTakeHeld = false
     /// Whether the peer's bytes have ended behind those that are held.
     private var inputHasEnded = false
@@ -144,16 +146,15 @@ public final class TLSTransport: TransportWrapper {
 
     @inline(__always)
     private func take(_ data: Span<UInt8>) {
-        guard held.isEmpty, isSecure, stream.takesInput else { return takeOtherwise(data) }
+        guard !holdsInput, isSecure, stream.takesInput else { return takeOtherwise(data) }
         decrypt(data)
     }
 
     private func takeOtherwise(_ data: Span<UInt8>) {
-        guard stream.phase.rawValue < StreamState.Phase.closing.rawValue || !isSecure, stream.phase != .lost, !hasFailed, !peerHasEnded
-        else { return }
-        if held.isEmpty, isSecure, stream.takesInput {
+        guard wantsInput || !isSecure, stream.phase != .lost, !hasFailed, !peerHasEnded else { return }
+        if !holdsInput, isSecure, stream.takesInput {
             decrypt(data)
-        } else if held.isEmpty, !isSecure, role.isClient || workspace.takeStep(on: inner.reactor) {
+        } else if !holdsInput, !isSecure, role.isClient || workspace.takeStep(on: inner.reactor) {
             step(data)
         } else {
             hold(data)
@@ -188,10 +189,38 @@ public final class TLSTransport: TransportWrapper {
         }
     }
 
+    /// Whether the protocol may still get something.
+    private var wantsInput: Bool {
+        switch stream.phase {
+        case .open, .finishing, .writeClosed: true
+        case .readClosed, .closing, .broken, .ending, .lost: false
+        }
+    }
+
+    /// Whether something has arrived that waits for the protocol.
+    private var holdsInput: Bool { hasLookedAhead || !held.isEmpty }
+
     private func hold(_ data: Span<UInt8>) {
         held.append(data)
-        holdsReading = true
-        if stream.takesInput { takeHeldLater() }
+        if isSecure, !stream.takesInput, !hasLookedAhead { lookAhead() }
+        holdsReading = holdsInput
+        if stream.takesInput, holdsInput { takeHeldLater() }
+    }
+
+    /// Looks whether what waits for a protocol that has paused begins with the peer's end, of which it shall hear.
+    private func lookAhead() {
+        let bytes = held
+        held = []
+        var position = 0
+        let outcome = engine.lookAhead(bytes.span, from: &position)
+        sendOutput()
+        switch outcome {
+        case .ended: peerEnded()
+        case .failed: fail(engine.failure(isSecure: true))
+        case .more, .waits, .isSecure:
+            hasLookedAhead = outcome == .more
+            held = Array(bytes[position...])
+        }
     }
 
     private func takeHeldLater() {
@@ -202,11 +231,12 @@ public final class TLSTransport: TransportWrapper {
 
     private func takeHeld() {
         willTakeHeld = false
-        guard stream.takesInput, !held.isEmpty else { return }
+        guard stream.takesInput, holdsInput else { return }
         let bytes = held
         held = []
+        hasLookedAhead = false
         receive(bytes.span)
-        guard held.isEmpty else { return }
+        guard !holdsInput else { return }
         holdsReading = false
         if inputHasEnded { inputEnded() }
     }
@@ -219,7 +249,7 @@ public final class TLSTransport: TransportWrapper {
 
     /// The transport below has come to the end of its input.
     func inputEnded() {
-        guard held.isEmpty else { return inputHasEnded = true }
+        guard !holdsInput else { return inputHasEnded = true }
         guard !peerHasEnded, !hasFailed else { return }
         if isSecure {
             apply(.lose(.lost(TLSTruncated())))
@@ -229,13 +259,12 @@ public final class TLSTransport: TransportWrapper {
     }
 
     public override func pauseProducing() {
+        // The transport below goes on until something comes, so that the peer's end is noticed, which is encrypted.
         apply(.pause)
-        super.pauseProducing()
     }
 
     public override func resumeProducing() {
         apply(.resume)
-        super.resumeProducing()
     }
 
     // Writing.
@@ -289,6 +318,8 @@ public final class TLSTransport: TransportWrapper {
         }
         isWriting = false
         if !pending.isEmpty { sendPending() }
+        // What was asked for meanwhile had to wait for the rest.
+        if stream.phase == .closing || stream.phase == .finishing { settle() }
     }
 
     /// Encrypts what fits into the workspace at once, and sends it.
@@ -363,8 +394,8 @@ public final class TLSTransport: TransportWrapper {
 
     /// Does what the state machine asks for, in its order. The transport below does what has to do with sockets and with time.
     private func perform(_ actions: StreamState.Actions) {
-        if actions.contains(.startReading), !held.isEmpty { takeHeldLater() }
-        if actions.contains(.stopReading), stream.phase.rawValue >= StreamState.Phase.closing.rawValue, isSecure { held = [] }
+        if actions.contains(.startReading), holdsInput { takeHeldLater() }
+        if actions.contains(.stopReading), !wantsInput, isSecure { dropInput() }
         if actions.contains(.dropOutput) { dropOutput() }
         if actions.contains(.reset) { inner.abortConnection(because: stream.reason) }
         if actions.contains(.stopPushProducer), flow?.pulls == false { stopProducer() }
@@ -388,12 +419,12 @@ public final class TLSTransport: TransportWrapper {
 
     /// Goes on with an end that waits for output, as far as it can.
     func settle() {
+        guard !isWriting else { return }
         switch stream.phase {
         case .finishing:
             guard isSecure, !waitsForProducer, pending.isEmpty else { return }
             workspace.flush(self)
             guard inner.bufferedByteCount == 0 else { return drain() }
-            isDraining = false
             letPressureGo()
             apply(.settle(hasOutput: false))
         case .closing: close()
@@ -412,7 +443,6 @@ public final class TLSTransport: TransportWrapper {
             return
         } else {
             sayEnd()
-            isDraining = false
             letPressureGo()
         }
         inner.loseConnection(because: stream.reason)
@@ -430,6 +460,11 @@ public final class TLSTransport: TransportWrapper {
     private func dropOutput() {
         workspace.forget(self)
         pending = []
+    }
+
+    private func dropInput() {
+        held = []
+        hasLookedAhead = false
     }
 
     private func tell(_ callback: String, _ call: (Protocol) throws -> Void) {
@@ -460,7 +495,7 @@ public final class TLSTransport: TransportWrapper {
         if state != .disconnected { setState(.disconnected) }
         mayWrite = false
         dropOutput()
-        held = []
+        dropInput()
         deadline?.cancelIfActive()
         deadline = nil
         cancelOwnCalls()

@@ -70,6 +70,15 @@ public struct EndpointDescription: Hashable, Sendable {
             options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
     }
 
+    /// The same values and options under another prefix: `tcp:443` for `tls:443:cert=server.pem`. Errors of it point into the whole.
+    ///
+    /// - Parameter options: those that only this prefix has.
+    package func reading(as prefix: String, without options: [String]) -> EndpointDescription {
+        EndpointDescription(
+            source: source, prefix: prefix, prefixOffset: prefixOffset, arguments: arguments,
+            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
+    }
+
     private init(
         source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part], nameOffsets: [String: Int]
     ) {

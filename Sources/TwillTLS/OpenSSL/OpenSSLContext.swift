@@ -103,11 +103,11 @@ final class OpenSSLContext: @unchecked Sendable {
     @discardableResult
     private func use(_ identity: TLSIdentity) throws(TLSConfigurationError) -> TLSCertificate {
         var own: TLSCertificate?
-        var isAccepted = true
+        var refusal: String?
         let count = unsafe PEM.forEachCertificate(try identity.certificates.bytes()) { certificate in
             if own == nil {
                 own = unsafe TLSCertificate(certificate)
-                isAccepted = unsafe SSL_CTX_use_certificate(pointer, certificate) == 1
+                if unsafe SSL_CTX_use_certificate(pointer, certificate) != 1 { refusal = OpenSSLErrors.takeLast() }
             } else {
                 unsafe twill_add_chain(pointer, certificate)
             }
@@ -115,9 +115,10 @@ final class OpenSSLContext: @unchecked Sendable {
         guard count > 0, let own else {
             throw TLSConfigurationError("\(identity.certificates) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
         }
-        guard isAccepted else {
+        if let refusal {
             throw TLSConfigurationError(
-                "OpenSSL refuses the certificate of \(identity.certificates): \(OpenSSLErrors.takeLast()); keys of RSA must have 2048 bits")
+                "OpenSSL refuses the certificate of \(identity.certificates): \(refusal); a key of RSA must have 2048 bits, and SHA-1 signs nothing"
+            )
         }
         let fits = unsafe PEM.withKey(try identity.key.bytes(), password: identity.password) { key in
             unsafe SSL_CTX_use_PrivateKey(pointer, key) == 1 && SSL_CTX_check_private_key(pointer) == 1
@@ -219,6 +220,7 @@ final class OpenSSLContext: @unchecked Sendable {
         let context = unsafe try OpenSSLContext(
             TLS_client_method(), minimum: options.minimumVersion, wantsTickets: true, protocols: protocols,
             checksNames: options.verifies)
+        if let maximum = options.maximumVersion { unsafe twill_set_maximum_version(context.pointer, maximum.number) }
         if options.verifies {
             try context.trust(options.roots, isServer: false)
             unsafe SSL_CTX_set_verify(context.pointer, twill_verify_peer, verified)

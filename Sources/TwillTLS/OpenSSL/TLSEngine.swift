@@ -117,6 +117,14 @@ final class TLSEngine {
         }
     }
 
+    /// Looks at what comes next without taking it: whether it is something to read, or the peer's end.
+    func lookAhead(_ input: Span<UInt8>, from position: inout Int) -> Outcome {
+        lend(input, &position) {
+            let result = unsafe twill_tls_peek(ssl)
+            return result > 0 ? .more : outcome(result)
+        }
+    }
+
     /// Encrypts bytes, at most ``TLSWorkspace/sliceBytes`` of them; false where that is impossible.
     @inline(__always)
     func encrypt(_ data: Span<UInt8>) -> Bool {

@@ -1,6 +1,7 @@
 import CCertificates
 import Foundation
-import TwillTLS
+
+@testable import TwillTLS
 
 /// A certificate and its key, made for a test.
 struct TestCertificate: Sendable {
@@ -100,6 +101,16 @@ extension TLSClientContext {
         options.roots = try TestCertificate.authority.get().roots
         change(&options)
         return try TLSClientContext(options: options)
+    }
+}
+
+extension TLSClientContext {
+    /// A client that trusts the test authority, and speaks this version and none that is newer.
+    static func testLimited(to version: TLSVersion, _ change: (inout TLSClientOptions) -> Void = { _ in }) throws -> TLSClientContext {
+        try test {
+            $0.maximumVersion = version
+            change(&$0)
+        }
     }
 }
 

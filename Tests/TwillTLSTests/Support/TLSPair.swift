@@ -18,6 +18,7 @@ final class TLSPair {
     /// The client's error of TLS.
     var clientError: TLSError? { failure?.underlying as? TLSError }
 
+    @discardableResult
     init(
         server: Recorder = Recorder(), client: Recorder = Recorder(), serverContext: TLSServerContext? = nil,
         clientContext: TLSClientContext? = nil,
@@ -38,9 +39,9 @@ final class TLSPair {
             let wrapped = TLSClientFactory(wrapping: ends, context: clientContext, serverName: serverName)
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: wrapped, options: clientOptions)
             try arrange(reactor)
-            reactor.when {
+            reactor.when { [unowned reactor] in
                 ends.hasEnded && (server.lossCount > 0 || factory.failedCount > 0) && reactor.statistics.connections.open == 0
-            } then: {
+            } then: { [unowned reactor] in
                 reactor.stop()
             }
             serverFactory = factory
