@@ -266,10 +266,12 @@ final class OpenSSLContext: @unchecked Sendable {
         }
     }
 
-    /// Lets a connection go on with the session of an earlier one. Each is used once, so that two connections can't be told to be one client's.
+    /// Lets a connection go on with the session of an earlier one. One of TLS 1.3 is used once, so that two connections can't be told to be one
+    /// client's; with an older version, servers do not send a new one each time.
     func resume(_ ssl: OpaquePointer, _ key: String) {
         let kept = sessions.withLock { sessions -> OpenSSLSession? in
-            guard let session = sessions.all.removeValue(forKey: key) else { return nil }
+            guard let session = sessions.all[key], session.isForOneUse else { return sessions.all[key] }
+            sessions.all[key] = nil
             sessions.order.removeAll { $0 == key }
             return session
         }
@@ -293,6 +295,9 @@ final class OpenSSLSession: @unchecked Sendable {
     deinit {
         unsafe SSL_SESSION_free(pointer)
     }
+
+    /// Whether the server has sent it for one connection more.
+    var isForOneUse: Bool { unsafe SSL_SESSION_get_protocol_version(pointer) >= TLS1_3_VERSION }
 }
 
 /// Notes why a certificate is refused; OpenSSL has decided it.
