@@ -121,6 +121,7 @@ let package = Package(
                 "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
+            exclude: ["Peers/tls_peer.py"],
             swiftSettings: testSettings
         ),
         .testTarget(
