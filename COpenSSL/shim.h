@@ -93,35 +93,29 @@ static const int twill_tls_ended = 0;
 static const int twill_tls_waits = -1;
 static const int twill_tls_failed = -2;
 
+// SSL_get_error would look at the thread's queue of errors first, where another user of OpenSSL may have left something: the queue would have to
+// be emptied before each call. The connection itself knows what it waits for.
 static inline int twill_tls_outcome(SSL *ssl, int result) {
     if (result > 0) return result;
-    switch (SSL_get_error(ssl, result)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE: return twill_tls_waits;
-    case SSL_ERROR_ZERO_RETURN: return twill_tls_ended;
-    default: return twill_tls_failed;
-    }
+    if (SSL_want_read(ssl) || SSL_want_write(ssl)) return twill_tls_waits;
+    return SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN && SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
 }
 
-// Whatever another user of OpenSSL on this thread has left behind must not be taken for this connection's.
 static inline int twill_tls_handshake(SSL *ssl) {
     ERR_clear_error();
     return twill_tls_outcome(ssl, SSL_do_handshake(ssl));
 }
 
 static inline int twill_tls_read(SSL *ssl, void *buffer, size_t capacity) {
-    ERR_clear_error();
     return twill_tls_outcome(ssl, SSL_read(ssl, buffer, capacity > INT_MAX ? INT_MAX : (int)capacity));
 }
 
 static inline int twill_tls_peek(SSL *ssl) {
     unsigned char first;
-    ERR_clear_error();
     return twill_tls_outcome(ssl, SSL_peek(ssl, &first, 1));
 }
 
 static inline int twill_tls_write(SSL *ssl, const void *bytes, size_t count) {
-    ERR_clear_error();
     return twill_tls_outcome(ssl, SSL_write(ssl, bytes, (int)count));
 }
 

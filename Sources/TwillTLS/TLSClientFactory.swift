@@ -73,7 +73,6 @@ public final class TLSClientFactory: WrappingFactory {
 /// The client's part in one handshake.
 final class TLSClientRole: TLSRole {
     private let pins: Set<TLSFingerprint>
-    private weak var connection: TLSProtocol?
     /// Called when the protocol is connected.
     var whenMade: ((TLSTransport) -> Void)?
     /// Called with what came of the handshake.
@@ -95,8 +94,7 @@ final class TLSClientRole: TLSRole {
     var isClient: Bool { true }
 
     func mayBegin(_ connection: TLSProtocol) -> Bool {
-        self.connection = connection
-        return true
+        true
     }
 
     func refusal(of connection: TLSTransport) -> TLSError? {
@@ -117,8 +115,8 @@ final class TLSClientRole: TLSRole {
         whenEnded = nil
     }
 
-    func connectionMade() {
-        if let layer = connection?.layer { whenMade?(layer) }
+    func connectionMade(_ layer: TLSTransport) {
+        whenMade?(layer)
         whenMade = nil
     }
 }

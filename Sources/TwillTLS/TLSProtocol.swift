@@ -7,7 +7,7 @@ final class TLSProtocol: ProtocolWrapper, HalfCloseableProtocol {
     private let role: any TLSRole
     private let makeEngine: (TLSWorkspace) throws -> TLSEngine
     private let handshakeTimeout: Duration
-    private(set) var layer: TLSTransport?
+    private var heldLayer = HeldLayer()
 
     init(
         wrapping wrapped: Protocol, role: any TLSRole, handshakeTimeout: Duration, makeEngine: @escaping (TLSWorkspace) throws -> TLSEngine
@@ -17,6 +17,12 @@ final class TLSProtocol: ProtocolWrapper, HalfCloseableProtocol {
         self.makeEngine = makeEngine
         super.init(wrapping: wrapped)
     }
+
+    deinit {
+        heldLayer.release()
+    }
+
+    var layer: TLSTransport? { heldLayer.layer }
 
     override var halfCloseable: (any HalfCloseableProtocol)? { self }
 
@@ -34,7 +40,7 @@ final class TLSProtocol: ProtocolWrapper, HalfCloseableProtocol {
         let workspace = TLSWorkspace.of(transport.reactor)
         let layer = TLSTransport(
             over: transport, role: role, engine: try makeEngine(workspace), workspace: workspace, shell: self, isMade: isMade)
-        self.layer = layer
+        heldLayer.hold(layer)
         return layer
     }
 
@@ -50,7 +56,7 @@ final class TLSProtocol: ProtocolWrapper, HalfCloseableProtocol {
     }
 
     override func dataReceived(_ data: Span<UInt8>) {
-        layer?.receive(data)
+        heldLayer.call { $0.receive(data) }
     }
 
     func readConnectionLost() {

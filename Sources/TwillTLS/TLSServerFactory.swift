@@ -90,7 +90,8 @@ final class TLSServerRole: TLSRole {
     let peer: Address
     private(set) var hasSeat = false
     private var isOver = false
-    private weak var connection: TLSProtocol?
+    /// Kept until the handshake is over.
+    private var connection: TLSProtocol?
     /// Called with what came of the handshake.
     var whenEnded: ((TLSError?) -> Void)?
 
@@ -131,7 +132,8 @@ final class TLSServerRole: TLSRole {
         if let reactor = connection?.layer?.inner.reactor { factory?.ended(self, error, on: reactor) }
         whenEnded?(error)
         whenEnded = nil
+        connection = nil
     }
 
-    func connectionMade() {}
+    func connectionMade(_ layer: TLSTransport) {}
 }

@@ -116,7 +116,7 @@ public final class TLSTransport: TransportWrapper {
         } else {
             isMade = true
             tell("connectionMade") { try $0.makeConnection(self) }
-            role.connectionMade()
+            role.connectionMade(self)
         }
         sendPending()
         if flow != nil { pull() }
@@ -526,7 +526,7 @@ protocol TLSRole: AnyObject {
     /// Called once: the handshake is over, or has failed.
     func handshakeEnded(_ error: TLSError?)
     /// Called after the protocol's `connectionMade`, where the handshake came before that.
-    func connectionMade()
+    func connectionMade(_ layer: TLSTransport)
 }
 
 /// A protocol that is told when a handshake is over that began in the middle of its connection, by ``/Twill/Protocol/startTLS(_:)``.
