@@ -9,6 +9,9 @@ let package = Package(
     ],
     targets: ["EchoServer", "EchoClient", "QOTD", "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD"].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
-    },
+    } + [
+        .executableTarget(
+            name: "TLSEcho", dependencies: [.product(name: "Twill", package: "twill"), .product(name: "TwillTLS", package: "twill")])
+    ],
     swiftLanguageModes: [.v6]
 )

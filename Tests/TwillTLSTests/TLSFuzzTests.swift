@@ -7,7 +7,7 @@ import Testing
 @Suite(.nothingLivesOn) struct TLSFuzzTests {
     @Test func theCorpusPasses() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let folder = root.appendingPathComponent("Fuzz/corpus/tls")
+        let folder = root.appendingPathComponent("Fuzz/corpus-tls")
         let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
         #expect(files.count >= 5)
         for file in files { try TLSCheck.run(Array(Data(contentsOf: file))) }
