@@ -33,17 +33,17 @@ build: dependencies ## Build the library and the tool, for release
 	$(release_build)
 
 test: dependencies ## Install what is missing, build, run the tests (FILTER=name)
-	scripts/install-dependencies --if-possible haproxy
+	scripts/install-dependencies --if-possible haproxy chromium
 	scripts/test $(test_options)
 
 run: dependencies ## Start an echo server, load it, stop it (DURATION=5s)
 	scripts/run
 
-load-test: dependencies ## The same for echo, lines, netstrings and Int32 strings in turn (DURATION=5s)
-	scripts/run echo raw
-	scripts/run line-echo line
-	scripts/run netstring-echo netstring
-	scripts/run int32-echo int32
+load-test: dependencies ## Load echo, lines, netstrings and Int32 strings in turn; reports as HTML in .build/load (DURATION=5s)
+	REPORT=.build/load/echo.html scripts/run echo raw
+	REPORT=.build/load/line.html scripts/run line-echo line
+	REPORT=.build/load/netstring.html scripts/run netstring-echo netstring
+	REPORT=.build/load/int32.html scripts/run int32-echo int32
 
 bench: bench-build ## Measure speed and memory beside C servers and SwiftNIO (ROUNDS=n DURATION=5s; Linux)
 	$(bench) run $(rounds) $(duration)
@@ -70,6 +70,7 @@ fuzz: dependencies ## Fuzz framers, receivers, endpoints and PROXY headers (TARG
 	TARGET='$(TARGET)' scripts/fuzz
 
 examples: dependencies ## Build every example and try it with a real client
+	scripts/install-dependencies --if-possible nc curl
 	$(MAKE) -C Examples check
 
 lint: ## Check the format and the rules of the house

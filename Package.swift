@@ -80,6 +80,7 @@ let package = Package(
             name: "TwillTool",
             dependencies: [
                 "Twill",
+                "TwillTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),

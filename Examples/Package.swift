@@ -7,7 +7,13 @@ let package = Package(
     dependencies: [
         .package(name: "twill", path: "..")
     ],
-    targets: ["EchoServer", "EchoClient", "QOTD", "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD"].map { name in
+    targets: [
+        "EchoServer", "EchoClient", "PickyEcho", "TenEchoClients", "CountingEcho", "QOTD", "Answers", "AbortStalled", "MessageQueue",
+        "Chat",
+        "PortForward", "UDPEcho", "UNIXEcho", "StdioTelnet", "TinyHTTP", "Cache",
+        "PoetryServer", "PoetryClient", "SimplePoetryClient", "PoetryStack", "PoetryDescriptors",
+        "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD", "AsyncAnswers", "AsyncPoetryClient",
+    ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
     } + [
         .executableTarget(

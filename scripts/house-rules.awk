@@ -37,6 +37,10 @@ FILENAME ~ /\.swift$/ {
         breach("the library imports Foundation; use the standard library, or add what is missing to Reactor/ or Transport/")
     if (starts_with(FILENAME, "Sources/TwillTLS/") && imports("Foundation[A-Za-z]*"))
         breach("the library imports Foundation; use the standard library, or ask OpenSSL")
+    if (starts_with(FILENAME, "Sources/Twill") && !starts_with(FILENAME, "Sources/TwillTool/") && !reads_time_by_right(FILENAME) \
+        && (code ~ /(^|[^A-Za-z0-9_])(ContinuousClock|SuspendingClock|SystemRandomNumberGenerator|clock_gettime|gettimeofday|arc4random|DispatchTime|Date\(|UUID\(|Task\.sleep)/ \
+            || code ~ /\.(randomElement|shuffled|shuffle)\(\)/ || code ~ /\.random\(in:/ && code !~ /using:/))
+        breach("a clock or random numbers of its own; take the reactor's, so that a simulated run is the same each time")
     if (FILENAME ~ /^Tests\/Twill(TLS)?Tests\// && code ~ /^@Suite/ && code !~ /nothingLivesOn|\($/)
         breach("a suite without the trait .nothingLivesOn; a leak in its tests would not be found")
     if (starts_with(FILENAME, "Sources/") || starts_with(FILENAME, "Examples/"))
@@ -64,6 +68,11 @@ function has_word(text, word) {
 # `import M`, with any access level and attribute before it, and `import struct M.S`.
 function imports(module) {
     return code ~ ("(^|[^A-Za-z0-9_])import[ \t]+([a-z]+[ \t]+)?" module "([^A-Za-z0-9_]|$)")
+}
+
+# The reactor itself, which has the system's, the budget of seconds for a number of seeds, and names of files that are nobody else's.
+function reads_time_by_right(file) {
+    return file == "Sources/TwillTesting/Conformance/ConformanceSubject.swift" || file == "Sources/Twill/Libevent/LibeventReactor.swift" || file == "Sources/TwillTesting/Simulation/SeedPlan.swift"
 }
 
 function unsafe_is_allowed(file,    i) {

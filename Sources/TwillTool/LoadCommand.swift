@@ -21,6 +21,9 @@ struct LoadCommand: ParsableCommand {
             the same bytes as its message, and every byte is compared. Works with any server that echoes raw bytes, lines, netstrings or \
             Int32 strings.
 
+            With --rate it is an open loop: messages are sent when they are due, of which --depth are in flight on a connection at the most. \
+            It keeps a core busy, so that none leaves late.
+
             The latency is the time from writing a message to the end of its reply. Percentiles leave the warm-up out. One megabyte (MB) is \
             a million bytes, counted in one direction.
 
@@ -30,6 +33,7 @@ struct LoadCommand: ParsableCommand {
               twill load tcp:127.0.0.1:8007 --connections 1000 --duration 30s
               twill load unix:/tmp/echo --framing line --depth 32
               twill load tcp:127.0.0.1:8007 --messages 100000 --json report.json
+              twill load tcp:127.0.0.1:8007 --rate 20000 --depth 64 --report report.html --compare before.json
 
             Errors are replies that were wrong or did not come. The exit status is 1 if there was any, or if any connection could not be \
             made or was lost; the table is printed all the same.
@@ -89,6 +93,27 @@ struct LoadCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Also write the result to this file, as JSON.", valueName: "file"))
     var json: String?
 
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Send so many messages a second in all, whether replies come or not (an open loop). A latency then counts from the moment at which \
+            its message was meant to be sent, so that a server's standstill is charged with everyone who would have come meanwhile.
+            """, valueName: "n"))
+    var rate: Double?
+
+    @Option(help: ArgumentHelp("Also write the course of the load to this file, as lines with commas.", valueName: "file"))
+    var csv: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Also write a page with pictures to this file: throughput, latencies by percentile and over time. It needs no network.",
+            valueName: "file"))
+    var report: String?
+
+    @Option(help: ArgumentHelp("Compare with an earlier result, which --json has written.", valueName: "file"))
+    var compare: String?
+
     func validate() throws {
         try require(connections, "--connections", within: 1...Self.connectionsMax)
         let minimum = framing.messageBytesMin
@@ -102,7 +127,13 @@ struct LoadCommand: ParsableCommand {
         guard duration.duration > .zero else {
             throw ValidationError("--duration must be longer than zero; write 500ms, say, or leave it out for 10s")
         }
-        if let json { try ReportFile.check(json) }
+        if let rate, !(0.01...10_000_000).contains(rate) {
+            throw ValidationError("--rate is \(rate) but must be from 0.01 to 10000000 messages a second")
+        }
+        for (option, path) in [("--json", json), ("--csv", csv), ("--report", report)] {
+            if let path { try ReportFile.check(path, of: option) }
+        }
+        if let compare { _ = try LoadComparison.read(compare) }
     }
 
     private func require(_ value: Int, _ option: String, within range: ClosedRange<Int>, _ reason: String = "") throws {
@@ -129,7 +160,7 @@ struct LoadCommand: ParsableCommand {
     private var plan: LoadPlan {
         LoadPlan(
             endpoint: endpoint, framing: framing, connections: connections, messageBytes: size, depth: depth,
-            warmup: warmup?.duration ?? (messages == nil ? .seconds(1) : .zero),
+            rate: rate, warmup: warmup?.duration ?? (messages == nil ? .seconds(1) : .zero),
             amount: messages.map { .messages($0) } ?? .duration(duration.duration))
     }
 
@@ -137,9 +168,17 @@ struct LoadCommand: ParsableCommand {
     private func finish(_ load: LoadRun) throws {
         let tally = load.tally
         if !load.hasStarted, let problem = tally.firstProblem { throw ToolFailure(problem) }
-        let report = LoadReport(load)
-        Output.say(report.table(connected: tally.connectionsMade))
-        if let json { try ReportFile.write(report, to: json) }
+        let result = LoadReport(load)
+        Output.say(result.table(connected: tally.connectionsMade))
+        var other: (report: LoadReport, name: String)?
+        if let compare {
+            let read = try LoadComparison.read(compare)
+            other = (read, compare)
+            Output.say(LoadComparison.table(result, with: read, named: compare))
+        }
+        if let json { try ReportFile.write(result.json(), to: json) }
+        if let csv { try ReportFile.write(Data(LoadCSV.text(result).utf8), to: csv) }
+        if let report { try ReportFile.write(Data(LoadPage(report: result, series: tally.series, other: other).html.utf8), to: report) }
         guard let problem = tally.firstProblem else { return }
         let isOnlyOne = tally.errors + tally.connectionsFailed == 1
         let sum = "\(tally.errors) errors and \(tally.connectionsFailed) failed connections in all"

@@ -10,7 +10,10 @@ struct TwillCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "twill",
         abstract:
-            "Small servers on Twill's reactor, a client for the terminal, a port forwarder, and a load tester that checks every reply.",
+            """
+            Small servers on Twill's reactor, a client for the terminal, port forwarders with and without faults, and a load tester that checks \
+            every reply.
+            """,
         discussion: """
             Try it in two terminals:
 
@@ -22,13 +25,17 @@ struct TwillCommand: ParsableCommand {
               twill connect tcp:127.0.0.1:8007
               twill forward tcp:8000 tcp:127.0.0.1:8007
 
+            See what your own client or server does on a bad network:
+
+              twill chaos --listen tcp:8001 --to tcp:127.0.0.1:8007 --seed 42
+
             Endpoints are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets, tcp:[::1]:8007, or unix:PATH. Options follow behind \
             a colon, connectionsMax=100 for example; \\ takes the next character as it is.
 
             Exit status: 0 if all went well, 1 if something failed, 64 if the command line was wrong.
             """,
         version: "0.1.0",
-        subcommands: [ServeCommand.self, ConnectCommand.self, LoadCommand.self, ForwardCommand.self])
+        subcommands: [ServeCommand.self, ConnectCommand.self, LoadCommand.self, ForwardCommand.self, ChaosCommand.self])
 
     static func main() {
         do {

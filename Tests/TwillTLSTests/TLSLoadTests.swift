@@ -110,7 +110,13 @@ import Testing
         }
         try withReactor { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { [unowned server] _ in server }, interface: "127.0.0.1")
-            client.whenLost = { [unowned reactor] _, _ in reactor.when { server.lossCount > 0 } then: { [unowned reactor] in reactor.stop() } }
+            client.whenLost = { [unowned reactor] _, _ in
+                reactor.when {
+                    server.lossCount > 0
+                } then: { [unowned reactor] in
+                    reactor.stop()
+                }
+            }
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: OneClient(client))
         }
         #expect(server.events == [.made, .lost(.unsentLimit)])

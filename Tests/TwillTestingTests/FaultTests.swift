@@ -97,6 +97,33 @@ struct FaultTests {
         try scene.network.stop()
     }
 
+    @Test func aReceiverTakesNothingForAWhile() throws {
+        let scene = try Scene {
+            $0.zeroWindows = Self.always
+            $0.slownessMax = .seconds(20)
+        }
+        scene.client.transport.write("a")
+        try scene.network.run(for: .milliseconds(1))
+        scene.client.transport.write("b")
+        try scene.network.run(for: .milliseconds(1))
+        #expect(scene.client.transport.bufferedByteCount == 1, "it waits in the writer's process")
+        try scene.network.run(for: .seconds(21))
+        #expect(scene.server.text == "ab")
+        try scene.network.stop()
+    }
+
+    @Test func aWindowThatIsClosedIsAskedForUntilItOpens() throws {
+        let scene = try Scene()
+        scene.network.conditions.windowBytes = 0
+        try scene.send("hello")
+        #expect(scene.server.data.isEmpty && scene.client.transport.bufferedByteCount == 5)
+        scene.network.conditions.windowBytes = 3
+        try scene.network.run(for: .seconds(1))
+        #expect(scene.server.text == "hello")
+        #expect(scene.server.pieces == [3, 2])
+        try scene.network.stop()
+    }
+
     @Test(arguments: [FaultPlan.Ending.end, .reset, .vanish])
     func aConnectionEndsAtAnOffset(by ending: FaultPlan.Ending) throws {
         let scene = try Scene { $0.cut = FaultPlan.Cut(at: 17, by: ending) }

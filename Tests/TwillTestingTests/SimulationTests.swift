@@ -67,8 +67,7 @@ struct SimulationTests {
     /// Ten minutes of five people in a chat, over a network that a seed has made bad.
     private func chat(_ network: SimulatedNetwork) throws {
         network.faults = .swarm(seed: network.seed)
-        let chat = Chat()
-        try network.host("server").listenTCP(port: 1, factory: chat)
+        try network.boot("server") { try $0.listenTCP(port: 1, factory: Chat()) }
         let users = (0..<5).map { User("user \($0)") }
         for (number, user) in users.enumerated() {
             try network.host("host \(number)").connectTCP(host: "server", port: 1, factory: user)
@@ -145,13 +144,15 @@ struct SimulationTests {
             try network.expect(client.text == "[question]", "the answer was \(client.text)")
         }
         let failure = try #require(throws: SimulationFailure.self) { try Simulation.check(seeds: 1_000, test: "found()", scene) }
-        #expect(failure.replayLine == "TWILL_SIM=seed=\(failure.seed) swift test --filter found")
+        #expect(failure.faults.values.reduce(0, +) == 1, "one fault is enough")
+        #expect(failure.replayLine == "TWILL_SIM=\(failure.run) swift test --filter found")
         #expect(failure.description.contains("bytes arrive"))
         #expect(failure.description.contains("the answer was ["))
         // What the line says does it again, event by event.
-        let plan = SeedPlan(seeds: 0, ["TWILL_SIM": "seed=\(failure.seed)"])
-        try plan.forEachSeed { seed in
-            let network = SimulatedNetwork(seed: seed, logger: LogLines().logger)
+        let line = failure.replayLine.split(separator: " ")[0].dropFirst("TWILL_SIM=".count)
+        let plan = try SeedPlan(seeds: 0, ["TWILL_SIM": String(line)])
+        try plan.forEachRun { run in
+            let network = SimulatedNetwork(seed: run.seed, run.faultSwitch, logger: LogLines().logger)
             #expect(throws: SimulationError.self) { try scene(network) }
             #expect(network.trace.text == failure.trace.text)
             #expect(network.trace.digest == failure.trace.digest)
@@ -257,6 +258,24 @@ struct SimulationTests {
         #expect(rules([.connectionMade, nil, .connectionLost, nil, .connectionLost]) == ["a>b#1: connectionLost after connectionLost"])
     }
 
+    @Test func aProducerThatIsToldTheSameTwiceIsNoted() {
+        let world = SimulatedWorld(seed: 1)
+        let link = world.wiring.link(from: "a", to: "b")
+        let (socket, _) = SimulatedSocket.pair(in: world, from: .unknown, to: .unknown, over: link, back: link)
+        var watch = ContractWatch()
+        watch.producerBegins()
+        watch.producer(pauses: true, on: socket)
+        watch.producer(pauses: false, on: socket)
+        watch.producer(pauses: true, on: socket)
+        watch.producerBegins()
+        watch.producer(pauses: true, on: socket)
+        #expect(world.violations.isEmpty)
+        watch.producer(pauses: true, on: socket)
+        watch.producer(pauses: false, on: socket)
+        watch.producer(pauses: false, on: socket)
+        #expect(world.violations == ["a>b#1: a producer was told to pause twice", "a>b#1: a producer was told to go on twice"])
+    }
+
     @Test func aTimerThatIsLeftIsFound() throws {
         let failure = #expect(throws: SimulationFailure.self) {
             try Simulation.check(seeds: 1) { network in
@@ -292,7 +311,7 @@ struct SimulationTests {
 
     @Test func twoRunsThatDifferAreAnError() throws {
         var runs = 0
-        let plan = SeedPlan(seeds: 3, ["TWILL_SIM_CHECK": "1"])
+        let plan = try SeedPlan(seeds: 3, ["TWILL_SIM_CHECK": "1"])
         #expect(plan.runsTwice)
         #expect(throws: SimulationError.notTheSame(seed: 1)) {
             try Simulation.check(plan, test: "differs") { network in
@@ -304,15 +323,29 @@ struct SimulationTests {
         #expect(runs == 2)
     }
 
-    @Test func theEnvironmentSaysWhichSeedsAreRun() {
-        func seeds(_ environment: [String: String]) -> [UInt64] {
-            var run: [UInt64] = []
-            SeedPlan(seeds: 3, environment).forEachSeed { run.append($0) }
-            return run
+    @Test func theEnvironmentSaysWhichSeedsAreRun() throws {
+        func runs(_ environment: [String: String]) throws -> [String] {
+            var runs: [String] = []
+            try SeedPlan(seeds: 3, environment).forEachRun { runs.append("\($0)") }
+            return runs
         }
-        #expect(seeds([:]) == [1, 2, 3])
-        #expect(seeds(["TWILL_SIM": "seed=77"]) == [77])
-        #expect(seeds(["TWILL_SIM_SEEDS": "2"]) == [1, 2])
-        #expect(seeds(["TWILL_SIM_TIME": "0"]) == [])
+        #expect(try runs([:]) == ["seed=1", "seed=2", "seed=3"])
+        #expect(try runs(["TWILL_SIM": "seed=77"]) == ["seed=77"])
+        #expect(try runs(["TWILL_SIM": "seed=77,without=stalls+ends,faults=3"]) == ["seed=77,faults=3,without=ends+stalls"])
+        #expect(try runs(["TWILL_SIM_SEEDS": "2"]) == ["seed=1", "seed=2"])
+        #expect(try runs(["TWILL_SIM_SEEDS": "2", "TWILL_SIM_FROM": "9"]) == ["seed=9", "seed=10"])
+        #expect(try runs(["TWILL_SIM_TIME": "0"]) == [])
+    }
+
+    @Test(arguments: [
+        ("TWILL_SIM", "77", "TWILL_SIM=77 can't be read at '77': give seed=N"),
+        ("TWILL_SIM", "seed=x", "at 'seed=x'"), ("TWILL_SIM", "faults=3", "at 'seed'"), ("TWILL_SIM", "seed=1,faults=-1", "at 'faults=-1'"),
+        ("TWILL_SIM", "seed=1,without=rain", "at 'rain'"), ("TWILL_SIM", "seed=1,,", "at ''"), ("TWILL_SIM", "", "at ''"),
+        ("TWILL_SIM_SEEDS", "many", "TWILL_SIM_SEEDS=many is no number from 0 on"),
+        ("TWILL_SIM_TIME", "-1", "TWILL_SIM_TIME=-1 is no number"),
+    ])
+    func whatTheEnvironmentMustNotSayIsAnError(_ name: String, _ value: String, sentence: String) {
+        let error = #expect(throws: SimulationError.self) { try SeedPlan(seeds: 3, [name: value]) }
+        #expect(error?.description.contains(sentence) == true, "\(error.map { "\($0)" } ?? "nothing")")
     }
 }

@@ -12,7 +12,7 @@ struct CommandLineTests {
     }
 
     @Test(arguments: [
-        (["--help"], ["serve", "connect", "load", "forward", "tcp:[::1]:8007"]),
+        (["--help"], ["serve", "connect", "load", "forward", "chaos", "tcp:[::1]:8007"]),
         (
             ["serve", "--help"],
             [

@@ -67,9 +67,11 @@ struct LoadTests {
         let object = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
         #expect(
             object.keys.sorted() == [
-                "connections", "depth", "duration_seconds", "endpoint", "errors", "failed_connections", "framing", "latency_microseconds",
-                "megabytes_per_second", "messages", "messages_per_second", "size", "total_messages",
+                "connections", "course", "depth", "duration_seconds", "endpoint", "errors", "failed_connections", "framing",
+                "latency_microseconds", "machine", "megabytes_per_second", "messages", "messages_per_second", "percentiles", "size",
+                "total_messages",
             ])
+        #expect(((object["percentiles"] as? [[String: Any]])?.first?.keys.sorted() ?? []) == ["microseconds", "percent"])
         let latency = try #require(object["latency_microseconds"] as? [String: Any])
         #expect(latency.keys.sorted() == ["max", "p50", "p90", "p99", "p99_9"])
     }

@@ -107,7 +107,8 @@ struct TLSCommand: ParsableCommand {
         try server.requireAlive()
         let numbers = child.output.text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
         guard status.isSuccess, numbers.count == 5, numbers[2] == 0 else {
-            throw BenchError.failed("tls-load against \(server.name) \(status.description) and said '\(child.output.text)'; \(child.lastWords)")
+            throw BenchError.failed(
+                "tls-load against \(server.name) \(status.description) and said '\(child.output.text)'; \(child.lastWords)")
         }
         let count = scenario.countsHandshakes ? numbers[1] : numbers[0]
         return TLSRun(perSecond: count / numbers[3], cpuMicroseconds: numbers[4] / count)

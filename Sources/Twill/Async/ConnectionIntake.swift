@@ -46,7 +46,7 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
             unread.value.bytes = Array(copying: data)
         } else {
             forgetReadHalf()
-            unread.value.bytes.append(data)
+            unread.value.bytes.append(copying: data)
         }
         if !isHeld, unreadCount > Self.high {
             isHeld = true

@@ -4,6 +4,8 @@
 final class TaskScope {
     private let handle: ReactorHandle
     private let task: UInt
+    /// The how-manieth of the reactor's it is.
+    fileprivate let number: UInt64
     private let canceller: TaskCanceller
     private var waiting: WaitingPlace?
     private var isCancelled = false
@@ -14,6 +16,8 @@ final class TaskScope {
         self.handle = handle
         task = CurrentTask.identity
         canceller = CurrentTask.canceller
+        number = handle.jobs.nextScopeNumber
+        handle.jobs.nextScopeNumber += 1
         handle.jobs.scopes[task] = self
     }
 
@@ -54,7 +58,8 @@ extension ReactorHandle {
 
     /// Cancels all tasks that the reactor has started, because it closes everything that they can wait for; on its thread.
     package func cancelTasks() {
-        for scope in jobs.scopes.values { scope.cancel() }
+        // In the order in which they began: what follows is the same each time.
+        for scope in jobs.scopes.values.sorted(by: { $0.number < $1.number }) { scope.cancel() }
     }
 
     /// Starts a task on the reactor's thread.

@@ -92,7 +92,7 @@ final class ProxiedProtocol: Protocol, HalfCloseableProtocol {
     private func deliver(_ data: Span<UInt8>) throws {
         guard let layer, transport.state == .connected else { return }
         if layer.isPausedInside || !held.isEmpty {
-            held.append(data)
+            held.append(copying: data)
             layer.holdsReading = true
         } else {
             try wrapped?.dataReceived(data)

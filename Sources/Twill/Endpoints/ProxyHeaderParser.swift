@@ -78,7 +78,7 @@ public struct ProxyHeaderParser: Sendable {
     private mutating func take(_ input: Span<UInt8>, from position: Int) throws(ProxyHeaderError) -> Int {
         if let wholeCount {
             let count = min(wholeCount - collected.count, input.count - position)
-            collected.append(input.extracting(position..<position + count))
+            collected.append(copying: input.extracting(position..<position + count))
             return count
         }
         let byte = input[position]

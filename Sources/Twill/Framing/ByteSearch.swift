@@ -39,14 +39,18 @@ extension StaticString {
 }
 
 extension [UInt8] {
-    /// Copies lent bytes.
-    package init(copying bytes: Span<UInt8>) {
+    /// An array of bytes that are lent: what a callback's span must become to outlive it.
+    public init(copying bytes: Span<UInt8>) {
         // The array copies the bytes before the loan ends.
         self = unsafe bytes.withUnsafeBufferPointer { unsafe Array($0) }
     }
 
-    /// Adds lent bytes at the end.
-    package mutating func append(_ bytes: Span<UInt8>) {
+    /// Adds bytes that are lent at the end.
+    ///
+    /// ```swift
+    /// override func dataReceived(_ data: Span<UInt8>) { heard.append(copying: data) }
+    /// ```
+    public mutating func append(copying bytes: Span<UInt8>) {
         // The array copies the bytes before the loan ends.
         unsafe bytes.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
     }

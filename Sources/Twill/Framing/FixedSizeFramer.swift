@@ -33,7 +33,7 @@ public struct FixedSizeFramer: Framer {
     public var unfinishedByteCount: Int { collected.count }
 
     public func encode(_ frame: Span<UInt8>, into output: inout [UInt8]) {
-        output.append(frame)
+        output.append(copying: frame)
     }
 
     public mutating func next(in input: Span<UInt8>, at position: inout Int) -> FramerStep {
@@ -41,7 +41,7 @@ public struct FixedSizeFramer: Framer {
         let taken = min(size - collected.count, input.count - start)
         position += taken
         if collected.isEmpty, taken == size { return .frame(start..<position) }
-        collected.append(input.extracting(start..<position))
+        collected.append(copying: input.extracting(start..<position))
         if collected.count == size { return .collectedFrame }
         streamOffset += input.count
         return .needsMore

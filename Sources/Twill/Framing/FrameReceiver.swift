@@ -98,7 +98,7 @@ open class FrameReceiver: Protocol, Producer {
     open override func dataReceived(_ data: Span<UInt8>) throws {
         guard hold != .over else { return }
         guard !isParsing, hold == .none, queue.isEmpty else {
-            queue.append(data)
+            queue.append(copying: data)
             return try parseQueue()
         }
         try parseOne(data)
@@ -141,7 +141,7 @@ open class FrameReceiver: Protocol, Producer {
     private final func keepRest(of input: Span<UInt8>) {
         guard hold != .over, isOpen else { return finish() }
         var rest: [UInt8] = []
-        rest.append(input.extracting(position...))
+        rest.append(copying: input.extracting(position...))
         queue = rest + queue
     }
 
@@ -188,7 +188,7 @@ open class FrameReceiver: Protocol, Producer {
             return
         }
         var front: [UInt8] = []
-        front.append(bytes)
+        front.append(copying: bytes)
         // Nothing outside of a callback, where the position is that of an input long gone.
         let rest = lent.bytes(from: position)
         queue = front + rest + queue

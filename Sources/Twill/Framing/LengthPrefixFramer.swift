@@ -114,7 +114,7 @@ public struct LengthPrefixFramer: Framer {
 
     public func encode(_ string: Span<UInt8>, into output: inout [UInt8]) {
         output += prefix.edge(string.count).bytes
-        output.append(string)
+        output.append(copying: string)
     }
 
     /// The string whose prefix begins at `start`, where all of it is in the input and keeps the limit; nil says nothing of what is wrong.
@@ -182,7 +182,7 @@ public struct LengthPrefixFramer: Framer {
             phase = .prefix
             return .frame(start..<position)
         }
-        collected.append(input.extracting(start..<position))
+        collected.append(copying: input.extracting(start..<position))
         guard collected.count == length else { return needMore(input) }
         phase = .prefix
         return .collectedFrame

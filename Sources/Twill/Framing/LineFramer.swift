@@ -97,7 +97,7 @@ public struct LineFramer: Framer {
     }
 
     public func encode(_ line: Span<UInt8>, into output: inout [UInt8]) {
-        output.append(line)
+        output.append(copying: line)
         output += delimiter.bytes
     }
 
@@ -137,7 +137,7 @@ public struct LineFramer: Framer {
         position = end.next
         guard !collected.isEmpty else { return .frame(start..<end.line) }
         if end.line >= start {
-            collected.append(input.extracting(start..<end.line))
+            collected.append(copying: input.extracting(start..<end.line))
         } else {
             // The delimiter began in what was collected.
             collected.removeLast(start - end.line)
@@ -173,7 +173,7 @@ public struct LineFramer: Framer {
         guard collected.count + input.count - position - (delimiter.bytes.count - 1) <= lengthMax else {
             return rejectLine(in: input, at: &position, upTo: input.count, next: nil)
         }
-        collected.append(input.extracting(position...))
+        collected.append(copying: input.extracting(position...))
         position = input.count
         streamOffset += input.count
         return .needsMore
@@ -220,6 +220,6 @@ public struct LineFramer: Framer {
         let wanted = delimiter.bytes.count - 1
         let fromInput = min(wanted, input.count - start)
         tail = Array(earlier.suffix(wanted - fromInput))
-        tail.append(input.extracting((input.count - fromInput)...))
+        tail.append(copying: input.extracting((input.count - fromInput)...))
     }
 }

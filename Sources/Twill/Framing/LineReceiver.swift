@@ -189,7 +189,7 @@ open class LineReceiver: FrameReceiver {
         overlongOffset = rejection.offset
         guard !start.isEmpty else { return try lineLengthExceeded(rest) }
         var line = start
-        line.append(rest)
+        line.append(copying: rest)
         try lineLengthExceeded(line.span)
     }
 

@@ -61,7 +61,7 @@ public struct NetstringFramer: Framer {
 
     public func encode(_ string: Span<UInt8>, into output: inout [UInt8]) {
         output += "\(string.count):".utf8
-        output.append(string)
+        output.append(copying: string)
         output.append(UInt8(ascii: ","))
     }
 
@@ -144,7 +144,7 @@ public struct NetstringFramer: Framer {
     /// Takes in as much of a split string as there is.
     private mutating func collect(from input: Span<UInt8>, at position: inout Int) -> FramerStep {
         let taken = min(length - collected.count, input.count - position)
-        collected.append(input.extracting(position..<position + taken))
+        collected.append(copying: input.extracting(position..<position + taken))
         position += taken
         guard collected.count == length, position < input.count else { return needMore(input) }
         guard input[position] == UInt8(ascii: ",") else { return reject(.missingComma, at: position) }

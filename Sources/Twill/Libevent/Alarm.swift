@@ -37,6 +37,12 @@ struct Alarm: ~Copyable {
     }
 }
 
+/// The system's wall clock, which people and other programs set.
+enum WallTime {
+    /// The time since 1970 began.
+    static var now: Duration { .nanoseconds(twill_clock_nanoseconds(CLOCK_REALTIME)) }
+}
+
 /// The system's monotonic clock, which no change of the wall clock moves.
 enum MonotonicTime {
     static var now: ReactorClock.Instant {

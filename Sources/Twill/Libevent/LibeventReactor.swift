@@ -226,6 +226,8 @@ public final class LibeventReactor: Reactor {
         events.remove(trigger)
     }
 
+    public var wallTime: Duration { WallTime.now }
+
     public func fireSystemEvent(_ event: SystemEvent) {
         events.fire(event) {}
     }

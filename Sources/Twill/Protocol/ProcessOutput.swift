@@ -77,7 +77,7 @@ private final class OutputCollector: ProcessProtocol {
     override func childDataReceived(_ descriptor: CInt, _ data: Span<UInt8>) {
         guard failure == nil else { return }
         guard output.count + errors.count + data.count <= bytesMax else { return kill(.tooMuchOutput, "\(bytesMax) bytes") }
-        if descriptor == 1 { output.append(data) } else { errors.append(data) }
+        if descriptor == 1 { output.append(copying: data) } else { errors.append(copying: data) }
     }
 
     private func kill(_ error: ProcessError, _ limit: String) {

@@ -66,8 +66,8 @@ public final class DelayedCall {
         letGo()
     }
 
-    /// Takes the call back where it was not made or cancelled before.
-    package func cancelIfActive() {
+    /// Takes the call back, unless it was made or cancelled before. Twisted: `active` and `cancel`.
+    public func cancelIfActive() {
         if isActive { try? cancel() }
     }
 

@@ -35,6 +35,7 @@ final class JobQueue: @unchecked Sendable {
 
     /// The tasks that the reactor has started and that have not ended, by their identity.
     var scopes: [UInt: TaskScope] = [:]
+    var nextScopeNumber: UInt64 = 0
 
     /// Whether the caller is on the thread that runs the loop.
     @inline(__always)

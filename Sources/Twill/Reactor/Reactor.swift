@@ -24,6 +24,10 @@ public protocol Reactor: AnyObject {
     /// The reactor's time, readable from any thread.
     var clock: ReactorClock { get }
 
+    /// The machine's wall clock: the time since 1970 began in UTC, for what is shown to people or compared with other machines. It may jump, either
+    /// way; whoever wants to know how much time has passed asks ``clock``. Virtual on a simulated reactor. Twisted has none; its `seconds` jumps.
+    var wallTime: Duration { get }
+
     /// Where errors of callbacks and the reactor's own events go.
     var logger: Logger { get set }
 

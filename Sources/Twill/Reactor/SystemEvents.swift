@@ -75,6 +75,11 @@ package final class SystemEvents {
         return true
     }
 
+    /// Takes all calls back.
+    package func removeAll() {
+        triggers = [:]
+    }
+
     /// Makes the calls of `before`, and once all that they return has fired, runs `then` between those of `during` and of `after`.
     package func fire(_ event: SystemEvent, then: @escaping () -> Void) {
         let pending = makeCalls(.before, event)

@@ -92,7 +92,7 @@ open class Transport: Producer {
         var frame: [UInt8] = []
         frame.reserveCapacity(prefix.count + body.count + suffix.count)
         frame += prefix.bytes
-        frame.append(body)
+        frame.append(copying: body)
         frame += suffix.bytes
         write(frame)
     }

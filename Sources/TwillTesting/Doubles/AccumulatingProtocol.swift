@@ -36,7 +36,7 @@ open class AccumulatingProtocol: Protocol {
     }
 
     open override func dataReceived(_ data: Span<UInt8>) throws {
-        self.data.append(data)
+        self.data.append(copying: data)
         pieces.append(data.count)
     }
 

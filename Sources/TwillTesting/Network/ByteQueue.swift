@@ -9,7 +9,7 @@ struct ByteQueue {
     var isEmpty: Bool { start == bytes.count }
 
     mutating func append(_ data: Span<UInt8>) {
-        bytes.append(data)
+        bytes.append(copying: data)
     }
 
     mutating func append(_ data: [UInt8]) {

@@ -8,6 +8,7 @@ struct ContractWatch {
     private var isInside = false
     private var isMade = false
     private var isLost = false
+    private var isProducerPaused = false
 
     /// A callback begins.
     mutating func begin(_ callback: Callback, on socket: SimulatedSocket) {
@@ -18,6 +19,17 @@ struct ContractWatch {
         }
         (isInside, isMade) = (true, true)
         isLost = isLost || callback == .connectionLost
+    }
+
+    /// A producer is told to pause, or to go on.
+    mutating func producer(pauses: Bool, on socket: SimulatedSocket) {
+        if isProducerPaused == pauses { socket.violated("a producer was told to \(pauses ? "pause" : "go on") twice") }
+        isProducerPaused = pauses
+    }
+
+    /// A producer begins: it is not paused.
+    mutating func producerBegins() {
+        isProducerPaused = false
     }
 
     /// A callback ends.

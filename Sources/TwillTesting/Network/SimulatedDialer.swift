@@ -93,12 +93,12 @@ final class SimulatedDialer {
         }
     }
 
-    /// An address has answered that nobody is there.
-    func refused(_ socket: SimulatedSocket, _ errno: CInt) {
+    /// An address has answered that nobody is there, or the host itself has no means to ask.
+    func refused(_ socket: SimulatedSocket, _ errno: CInt, by call: String = "connect") {
         guard !isOver else { return }
         socket.note(.refused)
         sockets.removeAll { $0 === socket }
-        failures.append(ConnectError.Failure(address: socket.remote, error: SystemError(call: "connect", errno: errno)))
+        failures.append(ConnectError.Failure(address: socket.remote, error: SystemError(call: call, errno: errno)))
         loop.perform { go(order.attemptFailed()) }
     }
 
@@ -115,6 +115,12 @@ final class SimulatedDialer {
         loop.later { [connector, failures] in
             connector.connectionFailed(error.to(connector.destination, because: cause, failures: failures))
         }
+    }
+
+    /// Its process is gone; nobody is told.
+    func die() {
+        guard !isOver else { return }
+        end()
     }
 
     private func end() {

@@ -4,7 +4,10 @@ import Twill
 final class SimulatedLink {
     /// Both hosts' names, from which the random numbers of its connections are derived.
     let name: String
+    let from: String
+    let to: String
     private let seed: UInt64
+    private let faultSwitch: FaultSwitch
     private var connectionCount = 0
     /// Read for each segment, and therefore kept as plain numbers.
     private(set) var latency: Int64 = 0
@@ -24,16 +27,27 @@ final class SimulatedLink {
         didSet { hasFaults = faults != .none }
     }
 
-    init(name: String, seed: UInt64) {
-        self.name = name
+    init(from: String, to: String, seed: UInt64, faultSwitch: FaultSwitch) {
+        name = "\(from)>\(to)"
+        self.from = from
+        self.to = to
         self.seed = seed
+        self.faultSwitch = faultSwitch
+    }
+
+    /// The way that all of its datagrams share.
+    func datagramPath() -> SimulatedPath {
+        let name = "\(name) datagrams"
+        let random = SimulatedRandom(seed: seed, name: name)
+        return SimulatedPath(link: self, name: name, number: 0, draws: FaultDraws(random: random, faults: faultSwitch))
     }
 
     /// The next connection's own way.
     func newPath() -> SimulatedPath {
         connectionCount += 1
         let name = "\(name)#\(connectionCount)"
-        return SimulatedPath(link: self, name: name, random: SimulatedRandom(seed: seed, name: name))
+        let random = SimulatedRandom(seed: seed, name: name)
+        return SimulatedPath(link: self, name: name, number: connectionCount, draws: FaultDraws(random: random, faults: faultSwitch))
     }
 
     var isHeld: Bool { held != nil }
@@ -56,27 +70,50 @@ final class SimulatedLink {
     }
 }
 
+extension SimulatedPath {
+    /// Takes what is to be sent where it is held up; false where nothing holds it.
+    func keepsWhileHeld(_ sending: @escaping () -> Void) -> Bool {
+        if let holder, holder.isInForce {
+            holder.keep(sending)
+        } else if link.isHeld {
+            link.keep(sending)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Whether something holds it up.
+    var isHeld: Bool { link.isHeld || holder?.isInForce == true }
+}
+
 /// One direction of one connection: when what is sent now arrives. Invariant: nothing arrives before what was sent before it.
 struct SimulatedPath {
     let link: SimulatedLink
     /// The link's name, and which connection of it this is.
     let name: String
+    let number: Int
     /// What stands for the name in digests.
     let key: UInt64
-    var random: SimulatedRandom
+    var draws: FaultDraws
     /// Whether every byte comes for itself.
     let isByteByByte: Bool
     /// Whether nothing arrives any more.
     var isDead = false
+    /// Until when the receiver takes nothing more.
+    var closedUntil = ReactorClock.Instant(nanoseconds: 0)
+    /// The rule that holds everything up, from something it has decided about on.
+    var holder: SimulatedRule?
     private var isFreeAt: Int64 = 0
     private var lastArrival: Int64 = 0
 
-    init(link: SimulatedLink, name: String, random: SimulatedRandom) {
+    init(link: SimulatedLink, name: String, number: Int, draws: FaultDraws) {
         self.link = link
         self.name = name
+        self.number = number
         key = name.stableHash
-        self.random = random
-        isByteByByte = self.random.happens(perMillion: link.faults.byteByByte)
+        self.draws = draws
+        isByteByByte = self.draws.happens(.byteByByte, perMillion: link.faults.byteByByte)
     }
 
     /// Sends so many bytes; when the last of them arrives.
@@ -87,10 +124,21 @@ struct SimulatedPath {
             isFreeAt = moment
         }
         moment += link.latency
-        if link.jitter > 0 { moment += Int64.random(in: 0...link.jitter, using: &random) }
+        if link.jitter > 0 { moment += Int64.random(in: 0...link.jitter, using: &draws.random) }
         lastArrival = max(lastArrival, moment)
         return ReactorClock.Instant(nanoseconds: lastArrival)
     }
+
+    /// Sends a datagram; when it arrives, which may be before what was sent earlier.
+    mutating func datagramArrival(of count: Int, sentAt now: ReactorClock.Instant) -> ReactorClock.Instant {
+        let last = lastArrival
+        lastArrival = 0
+        defer { lastArrival = last }
+        return arrival(of: count, sentAt: now)
+    }
+
+    /// When all that was sent has left.
+    var freeTime: ReactorClock.Instant { ReactorClock.Instant(nanoseconds: isFreeAt) }
 
     /// Sends nothing for a while.
     mutating func stall(for duration: Duration, from now: ReactorClock.Instant) {

@@ -5,7 +5,10 @@ extension SimulatedNetwork {
     /// What goes wrong between any two hosts that have no plan of their own; nothing unless set. It holds for what happens from now on.
     public var faults: FaultPlan {
         get { world.wiring.faults }
-        set { world.wiring.faults = newValue }
+        set {
+            world.wiring.faults = newValue
+            lifeGoesOn()
+        }
     }
 
     /// Sets what goes wrong on the way from one host to another. Attempts to connect go by the plan of the way to the server.
@@ -30,8 +33,10 @@ extension SimulatedNetwork {
         hold(from: other, to: one)
     }
 
-    /// Ends all faults: what was held up arrives, and nothing goes wrong any more. Connections that were lost stay so.
+    /// Ends all faults: what was held up arrives, rules are removed, hosts that have a program and are down start again within their time, and nothing
+    /// goes wrong any more. Connections that were lost stay so.
     public func heal() {
         world.wiring.heal()
+        for host in sortedHosts { host.shortageEnd = world.now }
     }
 }

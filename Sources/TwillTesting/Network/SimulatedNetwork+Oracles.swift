@@ -39,6 +39,7 @@ extension SimulatedNetwork {
 extension SimulatedReactor {
     fileprivate var leftovers: [String] {
         var left = ports.map { "\(name): the port \($0.address)" }
+        left += datagramPorts.map { "\(name): the datagram port \($0.host)" }
         left += transports.compactMap { $0 }.map { "\(name): a connection with \($0.peer)" }
         left += dialers.map { "\(name): an attempt to connect to \($0.destination)" }
         if !delayedCalls.isEmpty { left.append("\(name): \(delayedCalls.count) delayed calls") }

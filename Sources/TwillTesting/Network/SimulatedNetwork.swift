@@ -22,26 +22,43 @@ public import Twill
 /// - The same seed and the same calls give the same run. What is drawn by chance is drawn for each direction of each connection from numbers of its
 ///   own, so that one more connection elsewhere changes nothing here.
 /// - Everything happens on the thread that lets the time go by.
-/// - Not simulated: packets, and what hides below a stream that works; IPv6 between hosts; `SO_REUSEPORT`; descriptors; UDP.
+/// - Not simulated: packets, and what hides below a stream that works; IPv6 between hosts; `SO_REUSEPORT`; descriptors.
 public final class SimulatedNetwork {
     /// Where its random numbers begin.
     public let seed: UInt64
 
+    /// For what a scene leaves to chance: when something happens, say. Nothing else draws from it.
+    public var random: SimulatedRandom
+    /// How often each of the scene's probes was reached; see ``probe(_:)``.
+    public internal(set) var probes: [String: Int] = [:]
+
     let world: SimulatedWorld
+    var life = HostLife()
+    var buggy: [String: FaultDraws] = [:]
     private let logger: Logger
     private var hosts: [String: SimulatedReactor] = [:]
 
     /// Makes a network without hosts, whose time begins at zero.
-    public init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
+    public convenience init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
+        self.init(seed: seed, FaultSwitch(), logger: logger)
+    }
+
+    init(seed: UInt64, _ faults: FaultSwitch, logger: Logger) {
         self.seed = seed
         self.logger = logger
-        world = SimulatedWorld(seed: seed)
+        world = SimulatedWorld(seed: seed, faultSwitch: faults)
+        random = SimulatedRandom(seed: seed, name: "scene")
     }
 
     /// The host of a name, which is made where there is none yet.
     public func host(_ name: String) -> SimulatedReactor {
-        if let host = hosts[name] { return host }
-        let host = SimulatedReactor(world: world, name: name, logger: logger)
+        hosts[name] ?? replaceHost(name)
+    }
+
+    func existingHost(_ name: String) -> SimulatedReactor? { hosts[name] }
+
+    func replaceHost(_ name: String) -> SimulatedReactor {
+        let host = SimulatedReactor(world: world, name: name, after: hosts[name], logger: logger)
         hosts[name] = host
         return host
     }
@@ -87,7 +104,10 @@ public final class SimulatedNetwork {
     ///
     /// - Throws: ``SimulationError/nothingLeft`` where a host waits before its shutdown for what never comes.
     public func stop() throws {
-        for host in sortedHosts where host.isRunning { host.stop() }
+        world.invariants = []
+        life.programs = [:]
+        // One that has not run yet begins to, and ends.
+        for host in sortedHosts where host.isRunning || host.isNew { host.stop() }
         _ = try world.run { !self.hosts.values.contains(where: \.isRunning) }
     }
 }

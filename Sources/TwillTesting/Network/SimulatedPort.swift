@@ -84,9 +84,25 @@ final class SimulatedPort: ListeningPort {
     private func acceptWaiting() {
         for _ in 0..<acceptsPerTurn {
             guard isListening, !isPaused, hasRoom, !waiting.isEmpty else { return }
+            guard !loop.isShortOfDescriptors() else { return acceptAfterShortage() }
             serve(waiting.removeFirst())
         }
         acceptLater()
+    }
+
+    private func acceptAfterShortage() {
+        loop.logger.warning("Out of descriptors on \(address), connections must wait")
+        loop.world.after(loop.now.duration(to: loop.shortageEnd)) { [weak self] in
+            guard let self, loop.isRunning else { return }
+            loop.perform { acceptWaiting() }
+        }
+    }
+
+    /// Its process is gone: those who wait are given up, and no one is told.
+    func die() -> [SimulatedSocket] {
+        isListening = false
+        defer { waiting = [] }
+        return waiting
     }
 
     private func serve(_ socket: SimulatedSocket) {

@@ -17,16 +17,10 @@ extension SimulatedReactor {
     @discardableResult
     public func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort {
         let place = "\(binding.interface.isEmpty ? "*" : binding.interface):\(binding.port)"
-        guard let wanted = UInt16(exactly: binding.port) else { throw ListenError.badAddress.on(place) }
-        let own = Address.ipv4(address)
-        let host = binding.interface.isEmpty ? own : Address(host: binding.interface, port: 0)
-        guard let host else { throw ListenError.badAddress.on(place) }
-        let hosts = [own.host, IPv4Address.loopback.host, "0.0.0.0"]
-        guard hosts.contains(host.host) else { throw ListenError.addressNotAvailable.on(place) }
-        let port = wanted == 0 ? takePortNumber() : wanted
-        let isForAll = binding.interface.isEmpty || host.host == "0.0.0.0"
-        let bound = (isForAll ? own : host).with(port: port)
-        let clashes = [own, .ipv4(.loopback)].contains { candidate in
+        let (host, isForAll) = try localAddress(interface: binding.interface, port: binding.port)
+        let port = host.port.flatMap { $0 == 0 ? nil : $0 } ?? takePortNumber()
+        let bound = host.with(port: port)
+        let clashes = [Address.ipv4(address), .ipv4(.loopback)].contains { candidate in
             (isForAll || candidate.host == host.host) && ports.contains { $0.serves(candidate.with(port: port)) }
         }
         if clashes { throw ListenError.addressInUse.on(place, because: SystemError(call: "bind", errno: EADDRINUSE)) }
@@ -91,18 +85,23 @@ extension SimulatedReactor {
         let ends = SimulatedSocket.pair(
             in: world, from: localAddress(local, for: address), to: address, over: wiring.link(from: name, to: to),
             back: wiring.link(from: to, to: name))
+        if isShortOfDescriptors() {
+            later { [weak dialer] in dialer?.refused(ends.client, EMFILE, by: "socket") }
+            return ends.client
+        }
         knock(from: ends.client, at: ends.server, for: dialer, ends.client.fate())
         return ends.client
     }
 
     private func knock(
-        from client: SimulatedSocket, at server: SimulatedSocket, for dialer: SimulatedDialer, _ fate: SimulatedSocket.Fate
+        from client: SimulatedSocket, at server: SimulatedSocket, for dialer: SimulatedDialer, _ fate: FaultDraws.Attempt
     ) {
         if case .hangs = fate { return }
         client.send { [weak dialer] in
             // As long as somebody waits for the answer, the reactor is there.
             guard let dialer, !dialer.isOver else { return }
             let loop = dialer.loop
+            if loop.world.wiring.isDark(client.path.link.to) { return }
             guard let target = loop.host(at: client.remote) else {
                 return server.send { [weak dialer] in dialer?.refused(client, EHOSTUNREACH) }
             }
@@ -133,7 +132,7 @@ extension SimulatedReactor {
         if case .unix = address { ENOENT } else { ECONNREFUSED }
     }
 
-    private func host(at address: Address) -> SimulatedReactor? {
+    func host(at address: Address) -> SimulatedReactor? {
         switch address {
         case .unix: self
         case .ipv4(let address) where address.bits >> 24 == 127: self
@@ -147,6 +146,17 @@ extension SimulatedReactor {
         case .ipv4(let target) where target.bits >> 24 == 127: return wanted ?? .ipv4(.loopback).with(port: takePortNumber())
         default: return wanted ?? .ipv4(address).with(port: takePortNumber())
         }
+    }
+
+    /// Whether the host has no descriptor left, which may begin now.
+    func isShortOfDescriptors() -> Bool {
+        if now < shortageEnd { return true }
+        let plan = world.wiring.faults
+        guard draws.happens(.descriptorShortages, perMillion: plan.descriptorShortages) else { return false }
+        let length = draws.random.duration(upTo: plan.slownessMax)
+        note(.noDescriptor, Int(length.nanoseconds))
+        shortageEnd = now.advanced(by: length)
+        return true
     }
 
     /// Takes a connected transport into care and gives it to its protocol.
@@ -197,6 +207,7 @@ extension SimulatedReactor {
     /// Closes the ports first, so that nobody new comes while the others are told.
     func closeEverything() {
         for port in ports { port.stopListening() }
+        for port in datagramPorts { port.stopListening() }
         for dialer in dialers { dialer.cancel() }
         for case let transport? in transports { transport.apply(.end(.reactorStopped)) }
     }

@@ -21,6 +21,9 @@ final class SimulatedSocket {
         case broken(SystemError)
     }
 
+    /// How often it asks for room where the window is closed.
+    private static let pauseBetweenProbes = Duration.milliseconds(500)
+
     // The world runs what it does.
     unowned let world: SimulatedWorld
     let local: Address
@@ -36,10 +39,15 @@ final class SimulatedSocket {
     private(set) var unreadByPeer = 0
     private var wantsRoom = false
     private var roomIsComing = false
+    private var isProbing = false
     private(set) var sentCount = 0
     private var arrivedCount = 0
     private var hasFinished = false
     private var isClosed = false
+    /// Whether its host answers nothing.
+    private(set) var isDark = false
+    /// The peer of one that has gone dark.
+    private var unaware: SimulatedSocket?
     /// Whether the network has ended the connection.
     var isSevered = false
     var sendsInVain = false
@@ -84,11 +92,8 @@ final class SimulatedSocket {
 
     private func dispatch(_ count: Int, _ event: @escaping () -> Void) {
         guard !path.isDead else { return }
-        if path.link.isHeld {
-            path.link.keep { self.dispatch(count, event) }
-        } else {
-            world.at(path.arrival(of: count, sentAt: world.now), event)
-        }
+        if path.isHeld, path.keepsWhileHeld({ self.dispatch(count, event) }) { return }
+        world.at(path.arrival(of: count, sentAt: world.now), event)
     }
 
     // Sending.
@@ -97,16 +102,19 @@ final class SimulatedSocket {
     var sendBufferBytes: Int?
 
     /// How many bytes it takes now.
-    var room: Int { max(0, min(path.link.conditions.windowBytes, sendBufferBytes ?? .max) - unreadByPeer) }
+    var room: Int {
+        if world.now < path.closedUntil { return 0 }
+        return max(0, min(path.link.conditions.windowBytes, sendBufferBytes ?? .max) - unreadByPeer)
+    }
 
     /// Sends bytes, of which there are no more than there is room for.
     func send(_ bytes: [UInt8]) {
         guard let peer, !hasFinished else { return }
         guard !isSevered else { return world.after(.zero) { self.breakOff(ECONNRESET) } }
-        if path.isDead || path.link.isHeld { noteSendingInVain() }
+        if isUnheard { noteSendingInVain() }
         unreadByPeer += bytes.count
-        let size = path.isByteByByte ? max(1, bytes.count / 1_000) : max(1, path.link.conditions.segmentBytes)
-        guard bytes.count > size || path.link.hasFaults else { return transmit(bytes, to: peer) }
+        let size = FaultDraws.pieceBytes(of: bytes.count, isByteByByte: path.isByteByByte, atMost: path.link.conditions.segmentBytes)
+        guard bytes.count > size || path.link.hasFaults || !world.wiring.rules.isEmpty else { return transmit(bytes, to: peer) }
         for start in stride(from: 0, to: bytes.count, by: size) {
             sendOverFaultyLink(bytes[start..<min(start + size, bytes.count)], to: peer)
         }
@@ -123,13 +131,24 @@ final class SimulatedSocket {
     /// Asks for ``SimulatedTransport/roomCame()`` when it takes bytes again.
     func askForRoom() {
         wantsRoom = true
+        // Where nothing is under way that could make room, the window is closed, and has to be asked for, as TCP does.
+        guard unreadByPeer == 0, !isProbing, !isClosed else { return }
+        isProbing = true
+        world.after(Self.pauseBetweenProbes, isWait: path.isDead) { [self] in
+            isProbing = false
+            guard !isClosed, wantsRoom, !roomIsComing else { return }
+            guard room > 0 else { return askForRoom() }
+            wantsRoom = false
+            reader?.roomCame()
+        }
     }
 
     /// Says that no more will be sent.
     func finish() {
         guard let peer, !hasFinished else { return }
         hasFinished = true
-        if !isSevered { send { peer.finishArrives() } }
+        guard !isSevered, !isRuled(.end, [], to: peer) else { return }
+        send { peer.finishArrives() }
     }
 
     /// Ends both directions at once.
@@ -153,6 +172,20 @@ final class SimulatedSocket {
 
     private var isUNIX: Bool {
         if case .unix = remote { true } else if case .unix = local { true } else { false }
+    }
+
+    /// Its host has gone dark: the socket is gone, and nobody is told.
+    func goDark() {
+        unaware = peer
+        isDark = true
+        forget()
+    }
+
+    /// Its host is back, and answers whoever has sent something meanwhile that it knows of no connection.
+    func comeBack() {
+        isDark = false
+        if let unaware, unaware.sendsInVain { send { unaware.breakOff(ECONNRESET) } }
+        unaware = nil
     }
 
     private func forget() {
@@ -181,7 +214,7 @@ final class SimulatedSocket {
 
     private func arrive(_ segment: [UInt8], at offset: Int, from sender: SimulatedSocket) {
         sender.note(.arrives, segment.count)
-        guard !isClosed else { return send { sender.breakOff(ECONNRESET) } }
+        guard !isClosed else { return isDark ? sender.noteSendingInVain() : send { sender.breakOff(ECONNRESET) } }
         if offset != arrivedCount { violated("byte \(offset) arrived where byte \(arrivedCount) was next") }
         arrivedCount += segment.count
         if let reader, input.isEmpty, reader.readsAtOnce {

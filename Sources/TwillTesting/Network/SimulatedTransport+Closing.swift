@@ -122,6 +122,19 @@ extension SimulatedTransport {
         deadline = loop.callLater(options.lingerTimeout) { [weak self] in self?.release() }
     }
 
+    /// Its process is gone: the protocol is let go, and told nothing. The socket is left to the system.
+    func die() {
+        _ = flow?.unregister()
+        handler = nil
+        output.removeAll()
+        cancelDeadline()
+        cancelOwnCalls()
+        slot = -1
+        _ = stream.take(.end(.lost))
+        setState(stream.visible)
+        takesOutput = false
+    }
+
     /// Closes the socket, once.
     func release() {
         guard loop.release(self) else { return }

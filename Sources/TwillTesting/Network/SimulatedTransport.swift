@@ -129,7 +129,8 @@ final class SimulatedTransport: Transport {
     // Writing.
 
     override func write(_ data: Span<UInt8>) {
-        guard takesOutput || takesProducersOutput(), !data.isEmpty else { return }
+        guard !data.isEmpty else { return }
+        guard takesOutput || takesProducersOutput() else { return noteLateWrite() }
         output.append(data)
         if output.count >= Self.directWriteBytes {
             flush()
@@ -137,6 +138,11 @@ final class SimulatedTransport: Transport {
             isStaged = true
             loop.flushLater(self)
         }
+    }
+
+    private func noteLateWrite() {
+        loop.lateWriteCount += 1
+        socket.note(.lateWrite)
     }
 
     /// Sends what was written, as far as the socket takes it.

@@ -13,7 +13,7 @@ extension SimulatedReactor {
 
     /// Begins to run, unless it does.
     func begin() {
-        guard !isRunning, !world.isLooping || isNew else { return }
+        guard !isRunning, !isDead, !world.isLooping || isNew else { return }
         isNew = false
         isRunning = true
         perform { self.events.fire(.startup) {} }
@@ -58,7 +58,7 @@ extension SimulatedReactor {
         guard isRunning, timers.nextTime <= world.now else { return }
         for call in timers.takeDue() {
             if call.time > world.now { world.violated("\(name): a timer fired early") }
-            world.note(.timer, name, nameKey)
+            note(.timer)
             perform { guarded("a delayed call") { try call.fire() } }
         }
     }
@@ -75,12 +75,16 @@ extension SimulatedReactor {
         guard !isShuttingDown else { return }
         isShuttingDown = true
         events.fire(.shutdown) {
+            self.handle.cancelTasks()
             self.closeEverything()
             self.later { self.end() }
         }
     }
 
     private func end() {
+        // Those that were started since come to their ends, too.
+        handle.cancelTasks()
+        perform {}
         isRunning = false
         isStopRequested = false
         isShuttingDown = false

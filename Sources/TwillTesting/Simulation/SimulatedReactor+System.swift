@@ -16,14 +16,4 @@ extension SimulatedReactor {
     ) throws -> any DescriptorWatch {
         throw ReactorError.unsupported("descriptors")
     }
-
-    @discardableResult
-    public func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport {
-        throw ReactorError.unsupported("UDP")
-    }
-
-    @discardableResult
-    public func listenUNIXDatagram(on binding: UNIXDatagramBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport {
-        throw ReactorError.unsupported("UNIX datagrams")
-    }
 }

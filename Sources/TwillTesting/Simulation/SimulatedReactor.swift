@@ -27,16 +27,29 @@ public final class SimulatedReactor: Reactor {
     public let clock: ReactorClock
     public let threadPool = ThreadPool()
     public var logger: Logger
-    public var resolver: any Resolver
+    public lazy var resolver: any Resolver = SimulatedResolver(self)
     public var randomNumbers: any RandomNumberGenerator
     public internal(set) var isRunning = false
     /// Its name on the network.
     public let name: String
+    /// How often something was written here to a connection after it was told to close, or after it was lost. That is allowed, and does nothing; a server
+    /// that never should do so can be held to it.
+    public internal(set) var lateWriteCount = 0
     /// Its address on the network; the port means nothing.
     public private(set) var address = IPv4Address.loopback
 
     let world: SimulatedWorld
     let nameKey: UInt64
+    /// The how-manieth process of its host it is.
+    private let start: Int
+    /// What chance decides about this host.
+    var draws: FaultDraws
+    /// How far its wall clock is from the simulation's.
+    var wallClockSkew: Duration
+    /// Until when it has no descriptor left.
+    var shortageEnd = ReactorClock.Instant(nanoseconds: 0)
+    /// Whether its process was killed: nothing happens on it any more.
+    var isDead = false
     let timers: TimerQueue
     lazy var events = SystemEvents(
         logger: { [unowned self] in logger },
@@ -55,6 +68,7 @@ public final class SimulatedReactor: Reactor {
 
     // Of the connections, in SimulatedReactor+Network.swift and SimulatedReactor+Connections.swift.
     var ports: [SimulatedPort] = []
+    var datagramPorts: [SimulatedDatagramPort] = []
     var dialers: [SimulatedDialer] = []
     /// Open connections, each in its slot: what keeps them.
     var transports: [SimulatedTransport?] = []
@@ -73,16 +87,22 @@ public final class SimulatedReactor: Reactor {
     ///
     /// - Parameter seed: where its ``randomNumbers`` begin.
     public convenience init(seed: UInt64 = 1, logger: Logger = Logger(label: "twill")) {
-        self.init(world: SimulatedWorld(seed: seed), name: "localhost", logger: logger)
+        self.init(world: SimulatedWorld(seed: seed), name: "localhost", after: nil, logger: logger)
     }
 
-    init(world: SimulatedWorld, name: String, logger: Logger) {
+    /// - Parameter previous: the process that the host had before.
+    init(world: SimulatedWorld, name: String, after previous: SimulatedReactor?, logger: Logger) {
+        start = (previous?.start ?? 0) + 1
         self.world = world
         self.name = name
         nameKey = name.stableHash
         self.logger = logger
-        randomNumbers = SimulatedRandom(seed: world.wiring.seed, name: name)
-        resolver = SimulatedResolver(world.wiring)
+        randomNumbers = SimulatedRandom(seed: world.wiring.seed, name: start == 1 ? name : "\(name), start \(start)")
+        wallClockSkew = previous?.wallClockSkew ?? .zero
+        draws =
+            previous?.draws
+            ?? FaultDraws(
+                random: SimulatedRandom(seed: world.wiring.seed, name: "faults of \(name)"), faults: world.wiring.faultSwitch)
         handle = ReactorHandle { [bell = world.bell] in bell.ring() }
         clock = world.time.clock(of: handle)
         timers = TimerQueue(clock: clock)
@@ -92,7 +112,7 @@ public final class SimulatedReactor: Reactor {
 
     deinit {
         world.remove(number)
-        world.wiring.remove(address)
+        world.wiring.remove(self)
         handle.close()
         timers.removeAll()
     }
@@ -148,6 +168,20 @@ public final class SimulatedReactor: Reactor {
     @discardableResult
     public func callLater(_ delay: Duration, _ call: @escaping () throws -> Void) -> DelayedCall {
         timers.add(after: delay, call)
+    }
+
+    /// The first second of 2026 when the simulation begins; see ``stepWallClock(by:)``.
+    public var wallTime: Duration { .seconds(1_767_225_600) + .nanoseconds(now.nanoseconds) + wallClockSkew }
+
+    /// Sets this host's wall clock ahead, or back. No timer moves.
+    public func stepWallClock(by step: Duration) {
+        wallClockSkew += step
+        note(.clockStep, Int(step.nanoseconds))
+    }
+
+    /// Notes what happened on this host.
+    func note(_ step: SimulationTrace.Step, _ count: Int = 0) {
+        world.note(step, name, nameKey, count)
     }
 
     public var delayedCalls: [DelayedCall] { timers.calls }

@@ -34,9 +34,13 @@ final class SimulatedWorld {
     private(set) var isLooping = false
     private(set) var trace = SimulationTrace()
     private(set) var violations: [String] = []
+    /// What must hold after each turn.
+    var invariants: [(sentence: String, holds: () -> Bool)] = []
+    /// What a step of the test's has thrown, which the run throws.
+    private var failure: (any Error)?
 
-    init(seed: UInt64) {
-        wiring = SimulatedWiring(seed: seed)
+    init(seed: UInt64, faultSwitch: FaultSwitch = FaultSwitch()) {
+        wiring = SimulatedWiring(seed: seed, faultSwitch: faultSwitch)
     }
 
     var now: ReactorClock.Instant { time.now }
@@ -74,6 +78,15 @@ final class SimulatedWorld {
         if violations.count < 10 { violations.append(rule) }
     }
 
+    /// Makes a step of the test's; what it throws the run throws.
+    func attempt(_ step: () throws -> Void) {
+        do {
+            try step()
+        } catch {
+            failure = failure ?? error
+        }
+    }
+
     /// Lets something happen at a moment.
     func at(_ moment: ReactorClock.Instant, _ event: @escaping () -> Void) {
         agenda.add(at: moment, event)
@@ -85,6 +98,15 @@ final class SimulatedWorld {
         leave()
         reactor.handle.beginLoop()
         current = reactor
+    }
+
+    /// Makes something happen on a reactor's thread out of its turn, and goes back.
+    func visit(_ reactor: SimulatedReactor, _ body: () -> Void) {
+        let interrupted = current
+        enter(reactor)
+        body()
+        leave()
+        if let interrupted { enter(interrupted) }
     }
 
     private func leave() {
@@ -115,7 +137,16 @@ final class SimulatedWorld {
             }
             advance(to: next)
             turn()
+            if failure != nil || !invariants.isEmpty { try judge() }
         }
+    }
+
+    private func judge() throws {
+        if let error = failure {
+            failure = nil
+            throw error
+        }
+        for invariant in invariants where !invariant.holds() { throw SimulationError.unmet(invariant.sentence) }
     }
 
     private func advance(to moment: ReactorClock.Instant) {
@@ -173,30 +204,5 @@ final class SimulatedBell: Sendable {
     /// Ends the ringing; whether it rang.
     func silence() -> Bool {
         isRinging && rings.exchange(false, ordering: .acquiring)
-    }
-}
-
-/// Why a simulation can't go on.
-public enum SimulationError: Error, Hashable, CustomStringConvertible, Sendable {
-    /// Nothing will ever happen again, and the reactor was not stopped: no timer, no byte under way.
-    case nothingLeft
-    /// Time was to go by inside of a callback, which is a moment of it.
-    case nested
-    /// Something is still under way though it should have come to rest.
-    case notQuiet(String)
-    /// What the test expects does not hold.
-    case unmet(String)
-    /// Two runs of a seed were not the same: something draws on what is outside of the simulation.
-    case notTheSame(seed: UInt64)
-
-    public var description: String {
-        switch self {
-        case .nothingLeft: "nothing is left that could happen, and nobody has stopped the reactor: something waits for what never comes"
-        case .notQuiet(let rest): "the network has not come to rest \(rest)"
-        case .unmet(let sentence): sentence
-        case .notTheSame(let seed):
-            "two runs of seed \(seed) were not the same: time and random numbers must be the reactor's, and nothing must hang on a Set's order"
-        case .nested: "the simulation is running already: let time go by in the test, not in a callback"
-        }
     }
 }

@@ -20,85 +20,72 @@ import Twill
 /// After the scene the network is stopped, and then every oracle must be content: see ``SimulatedNetwork/violations`` and
 /// ``SimulatedNetwork/leftovers``.
 ///
-/// The environment changes what is run: `TWILL_SIM=seed=42` that seed alone, as a failure prints it; `TWILL_SIM_SEEDS=1000` so many seeds;
-/// `TWILL_SIM_TIME=60` seeds for so many seconds; `TWILL_SIM_CHECK=1` each seed twice, whose traces must be the same.
+/// A failure is made smaller before it is reported: the same seed is run with fewer faults, as long as it fails.
+///
+/// The environment changes what is run: `TWILL_SIM=seed=42,faults=7` that run alone, as a failure prints it; `TWILL_SIM_SEEDS=1000` so many seeds,
+/// `TWILL_SIM_FROM=1001` from that one on; `TWILL_SIM_TIME=60` seeds for so many seconds; `TWILL_SIM_CHECK=1` each seed twice, whose traces must be the
+/// same; `TWILL_SIM_SHRINK=0` leaves a failure as large as it is, else so many runs are tried (50).
 public enum Simulation {
     /// Runs a scene on seeds from 1 on.
     ///
     /// - Parameters:
     ///   - seeds: how many, where the environment does not say.
+    ///   - reaching: names of probes, each of which some seed must reach; see ``SimulatedNetwork/probe(_:)``.
     ///   - test: what the line that replays a failure filters by: the test's own name.
     ///   - scene: builds hosts on a new network, and lets time go by.
-    /// - Throws: ``SimulationFailure`` for the first seed that fails.
-    public static func check(seeds: Int = 20, test: String = #function, _ scene: (SimulatedNetwork) throws -> Void) throws {
-        try check(SeedPlan(seeds: seeds, ProcessInfo.processInfo.environment), test: test, scene)
+    /// - Throws: ``SimulationFailure`` for the first seed that fails; ``SimulationError``.
+    public static func check(
+        seeds: Int = 20, reaching probes: [String] = [], test: String = #function, _ scene: (SimulatedNetwork) throws -> Void
+    ) throws {
+        try check(SeedPlan(seeds: seeds, ProcessInfo.processInfo.environment), reaching: probes, test: test, scene)
     }
 
-    static func check(_ plan: SeedPlan, test: String, _ scene: (SimulatedNetwork) throws -> Void) throws {
-        try plan.forEachSeed { seed in
-            let digest = try run(seed, test, scene)
-            guard plan.runsTwice else { return }
-            let again = try run(seed, test, scene)
-            guard digest == again else { throw SimulationError.notTheSame(seed: seed) }
+    static func check(
+        _ plan: SeedPlan, reaching probes: [String] = [], test: String, _ play: (SimulatedNetwork) throws -> Void
+    ) throws {
+        var unreached = probes
+        func scene(_ network: SimulatedNetwork) throws {
+            defer { unreached.removeAll { network.probes[$0] != nil } }
+            try play(network)
         }
+        try plan.forEachRun { run in
+            switch result(of: run, test, scene) {
+            case .failure(let finding):
+                throw FaultShrinker.shrink(finding, tries: plan.only == nil ? plan.triesToShrink : 0) { smaller in
+                    guard case .failure(let finding) = result(of: smaller, test, scene) else { return nil }
+                    return finding
+                }.failure
+            case .success(let digest):
+                guard plan.runsTwice else { return }
+                guard case .success(digest) = result(of: run, test, scene) else { throw SimulationError.notTheSame(seed: run.seed) }
+            }
+        }
+        // One seed alone is run to look at it.
+        if plan.only == nil, !unreached.isEmpty { throw SimulationError.unreached(unreached) }
     }
 
-    /// Runs one seed; the digest of its trace.
-    private static func run(_ seed: UInt64, _ test: String, _ scene: (SimulatedNetwork) throws -> Void) throws -> UInt64 {
+    /// What comes of a run.
+    private enum Outcome {
+        /// The digest of its trace.
+        case success(UInt64)
+        case failure(FaultShrinker.Finding)
+    }
+
+    private static func result(of run: SimulationCase, _ test: String, _ scene: (SimulatedNetwork) throws -> Void) -> Outcome {
         // Errors that faults cause are what such a run is about, and would fill the log.
-        let network = SimulatedNetwork(seed: seed, logger: Logger(label: "twill") { _ in SwiftLogNoOpLogHandler() })
+        let faults = run.faultSwitch
+        let network = SimulatedNetwork(seed: run.seed, faults, logger: Logger(label: "twill") { _ in SwiftLogNoOpLogHandler() })
         do {
             try scene(network)
             try network.stop()
             try network.expect(network.violations.isEmpty, network.violations.joined(separator: "\n"))
             try network.expect(network.leftovers.isEmpty, "left over at the end: " + network.leftovers.joined(separator: ", "))
+            return .success(network.trace.digest)
         } catch {
-            let failure = SimulationFailure(seed: seed, test: String(test.prefix { $0 != "(" }), cause: error, trace: network.trace)
+            let failure = SimulationFailure(
+                run: run, test: String(test.prefix { $0 != "(" }), cause: error, faults: faults.happened, trace: network.trace)
             try? network.stop()
-            throw failure
-        }
-        return network.trace.digest
-    }
-}
-
-/// A seed on which a scene has failed, and how to run it again.
-public struct SimulationFailure: Error, CustomStringConvertible, Sendable {
-    /// The seed.
-    public let seed: UInt64
-    /// The test that has failed.
-    public let test: String
-    /// What was thrown.
-    public let cause: any Error
-    /// What happened before.
-    public let trace: SimulationTrace
-
-    /// The command that runs this seed again.
-    public var replayLine: String { "TWILL_SIM=seed=\(seed) swift test --filter \(test)" }
-
-    public var description: String { "seed \(seed): \(cause)\nagain: \(replayLine)\n\(trace.text)" }
-}
-
-/// Which seeds are run, as the environment says.
-struct SeedPlan {
-    let only: UInt64?
-    let count: UInt64
-    let seconds: Int?
-    let runsTwice: Bool
-
-    init(seeds: Int, _ environment: [String: String]) {
-        only = environment["TWILL_SIM"].flatMap { $0.split(separator: "=").last }.flatMap { UInt64($0) }
-        count = environment["TWILL_SIM_SEEDS"].flatMap { UInt64($0) } ?? UInt64(max(0, seeds))
-        seconds = environment["TWILL_SIM_TIME"].flatMap { Int($0) }
-        runsTwice = environment["TWILL_SIM_CHECK"] == "1"
-    }
-
-    func forEachSeed(_ body: (UInt64) throws -> Void) rethrows {
-        if let only { return try body(only) }
-        let end = seconds.map { ContinuousClock.now + .seconds($0) }
-        var seed: UInt64 = 1
-        while end.map({ ContinuousClock.now < $0 }) ?? (seed <= count) {
-            try body(seed)
-            seed += 1
+            return .failure(FaultShrinker.Finding(run: run, failure: failure))
         }
     }
 }

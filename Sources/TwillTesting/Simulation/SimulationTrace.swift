@@ -7,6 +7,8 @@ public struct SimulationTrace: Sendable {
     /// What can happen.
     enum Step: UInt8, Sendable {
         case connects, refused, hangs, accepted, arrives, finishes, breaks, stalls, cutByEnd, cutByReset, vanishes, lost, timer
+        case ruled, unknownName, slowName, noDescriptor, crashes, goesDark, boots, terminates, clockStep, buggify, lateWrite, zeroWindow
+        case datagramLost, datagramDoubled, datagramLate, datagramArrives
     }
 
     fileprivate struct Event {
@@ -28,7 +30,7 @@ public struct SimulationTrace: Sendable {
 
     /// Notes an event. The key stands for the place in the digest.
     mutating func note(_ step: Step, _ place: String, _ key: UInt64, _ amount: Int = 0, at time: ReactorClock.Instant) {
-        for word in [UInt64(bitPattern: time.nanoseconds), UInt64(step.rawValue), key, UInt64(amount)] {
+        for word in [UInt64(bitPattern: time.nanoseconds), UInt64(step.rawValue), key, UInt64(bitPattern: Int64(amount))] {
             digest = (digest ^ word) &* 0x0000_0100_0000_01B3
             digest ^= digest >> 29
         }
@@ -62,6 +64,22 @@ extension SimulationTrace.Event {
             case .vanishes: "vanishes"
             case .lost: "its protocol is told of the loss"
             case .timer: "a timer"
+            case .ruled: "a rule decides about \(count) bytes"
+            case .unknownName: "a name is not found"
+            case .slowName: "a name takes \(count) ns longer"
+            case .noDescriptor: "has no descriptor left for \(count) ns"
+            case .crashes: "is killed"
+            case .goesDark: "goes dark"
+            case .boots: "starts"
+            case .terminates: "gets a signal to end"
+            case .clockStep: "its wall clock jumps by \(count) ns"
+            case .lateWrite: "something is written that nobody will get"
+            case .zeroWindow: "its receiver takes nothing more for \(count) ns"
+            case .buggify: "the test's own fault"
+            case .datagramLost: "a datagram of \(count) bytes is lost"
+            case .datagramDoubled: "a datagram of \(count) bytes is doubled"
+            case .datagramLate: "a datagram of \(count) bytes is late"
+            case .datagramArrives: "a datagram of \(count) bytes arrives"
             }
         let microseconds = time.nanoseconds / 1_000
         return "\(microseconds / 1_000_000).\(String(microseconds % 1_000_000 + 1_000_000).dropFirst()) s  \(place): \(words)"

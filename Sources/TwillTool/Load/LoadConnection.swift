@@ -12,6 +12,10 @@ final class LoadConnection: Protocol {
     /// When each message in flight was sent, in nanoseconds: a ring that begins at `oldest` with the one whose reply comes next.
     private var sentAt: [Int64]
     private var oldest = 0
+    /// Whether messages have moments at which they are meant to be sent.
+    private var isPaced = false
+    /// Those of messages that are late, because too many are in flight.
+    private var waiting: ArraySlice<Int64> = []
     /// Whether it is connected and everything was right so far.
     private(set) var isGood = false
 
@@ -68,8 +72,13 @@ final class LoadConnection: Protocol {
                 same += 1
                 oldest = oldest + 1 == sentAt.count ? 0 : oldest + 1
             } while same < left && sentAt[oldest] == time
-            run.tally.countReplies(same, nanoseconds: now - time)
+            run.tally.countReplies(same, nanoseconds: now - time, at: now)
             left -= same
+        }
+        if isPaced {
+            sendWaiting()
+            if checker.outstanding == 0 { run.connectionBecameIdle() }
+            return
         }
         let count = run.take(replies)
         if count > 0 {
@@ -77,6 +86,19 @@ final class LoadConnection: Protocol {
         } else if checker.outstanding == 0 {
             run.connectionBecameIdle()
         }
+    }
+
+    /// Sends a message that was meant to be sent at a moment, as soon as fewer than the depth are in flight; its latency counts from that moment.
+    func offer(intendedAt time: Int64) {
+        guard isGood, run.take(1) == 1 else { return }
+        isPaced = true
+        waiting.append(time)
+        if checker.outstanding == 0 { run.connectionBecameBusy() }
+        sendWaiting()
+    }
+
+    private func sendWaiting() {
+        while checker.outstanding < sentAt.count, let time = waiting.popFirst() { send(1, at: time) }
     }
 
     private func send(_ count: Int, at time: Int64) {

@@ -17,6 +17,8 @@ struct LoadPlan {
     let messageBytes: Int
     /// How many messages are in flight on each connection.
     let depth: Int
+    /// How many messages are sent in a second, whether replies come or not; nil for the next one when a reply has come.
+    var rate: Double?
     let warmup: Duration
     let amount: Amount
 

@@ -17,6 +17,31 @@ struct LoadReport: Codable, Equatable {
         }
     }
 
+    /// The latency that so many percent of the messages did not exceed.
+    struct Percentile: Codable, Equatable {
+        let percent: Double
+        let microseconds: Double
+
+        /// One in so many took longer.
+        var inverse: Double { 100 / max(100 - percent, 1e-9) }
+    }
+
+    /// What was measured in one slot of time.
+    struct Point: Codable, Equatable {
+        /// The middle of the slot, since measuring began.
+        let seconds: Double
+        let messagesPerSecond: Double
+        let p50: Double?
+        let p90: Double?
+        let p99: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case seconds
+            case messagesPerSecond = "messages_per_second"
+            case p50, p90, p99
+        }
+    }
+
     let endpoint: String
     let framing: LoadFraming
     let connections: Int
@@ -37,6 +62,12 @@ struct LoadReport: Codable, Equatable {
     let errors: Int
     /// Connections that were not made, or that broke.
     let failedConnections: Int
+    /// How many messages a second were asked for; nil for as many as replies come.
+    let rate: Double?
+    let percentiles: [Percentile]
+    /// The load over time.
+    let course: [Point]
+    let machine: Machine?
 
     enum CodingKeys: String, CodingKey {
         case endpoint, framing, connections, size, depth
@@ -48,6 +79,7 @@ struct LoadReport: Codable, Equatable {
         case latencyMicroseconds = "latency_microseconds"
         case errors
         case failedConnections = "failed_connections"
+        case rate, percentiles, course, machine
     }
 }
 
@@ -73,6 +105,23 @@ extension LoadReport {
             p50: percentile(50), p90: percentile(90), p99: percentile(99), p999: percentile(99.9), max: percentile(100))
         errors = tally.errors
         failedConnections = tally.connectionsFailed
+        rate = plan.rate
+        percentiles = tally.percentiles
+        course = Self.course(tally.series, seconds: seconds)
+        machine = .current
+    }
+
+    private static func course(_ series: LoadSeries, seconds: Double) -> [Point] {
+        let slot = Double(series.slotNanoseconds) / 1_000_000_000
+        return (0..<series.slotCount).compactMap { index in
+            // The last slot may have ended early.
+            let length = min(slot, seconds - Double(index) * slot)
+            guard length > slot / 4 else { return nil }
+            func latency(_ percentile: Double) -> Double? { series.latencyMicroseconds(slot: index, atPercentile: percentile) }
+            return Point(
+                seconds: Double(index) * slot + length / 2, messagesPerSecond: Double(series.count(slot: index)) / length, p50: latency(50),
+                p90: latency(90), p99: latency(99))
+        }
     }
 
     /// The report as one JSON object.
@@ -101,7 +150,9 @@ extension LoadReport {
         let lines = rows.map { name, value in
             "  \(name)\(String(repeating: " ", count: width - name.count))  \(value)"
         }
-        let title = "\(endpoint), \(framing.rawValue) messages of \(size) bytes, \(connections) connections, depth \(depth)"
+        let title =
+            "\(endpoint), \(framing.rawValue) messages of \(size) bytes, \(connections) connections, depth \(depth)"
+            + (rate.map { ", \($0.rounded(toDigits: 0)) a second" } ?? "")
         return ([title] + lines).joined(separator: "\n")
     }
 }

@@ -33,6 +33,7 @@ final class LoadRun: ClientFactory {
     /// How many messages may still be sent. The end of the time sets it to zero.
     private var budget = 0
     private var ending: Deferred<Void>?
+    private var pacer: LoadPacer?
 
     init(_ plan: LoadPlan, reactor: LibeventReactor) {
         self.plan = plan
@@ -116,6 +117,11 @@ final class LoadRun: ClientFactory {
         } else {
             beginMeasuring()
         }
+        if let rate = plan.rate {
+            pacer = LoadPacer(perSecond: rate, over: connections.filter(\.isGood), on: reactor)
+            pacer?.begin()
+            return
+        }
         for connection in connections where connection.isGood {
             connection.begin()
             if connection.outstanding > 0 { busy += 1 }
@@ -137,6 +143,11 @@ final class LoadRun: ClientFactory {
         let taken = min(count, budget)
         budget -= taken
         return taken
+    }
+
+    /// A connection has a message in flight again.
+    func connectionBecameBusy() {
+        busy += 1
     }
 
     /// A connection has no message in flight any more, because there was none left to send.
@@ -177,6 +188,7 @@ final class LoadRun: ClientFactory {
     private func stopSending() {
         guard phase == .running else { return }
         budget = 0
+        pacer?.end()
         tally.endMeasuring(clock.now)
         endIfDone()
         reactor.callLater(Self.lastRepliesTimeout) { self.giveUp(after: Self.lastRepliesTimeout) }
@@ -201,6 +213,7 @@ final class LoadRun: ClientFactory {
 
     private func end() {
         phase = .over
+        pacer?.end()
         tally.endMeasuring(clock.now)
         try? ending?.succeed(())
         reactor.stop()

@@ -14,6 +14,8 @@ final class LoadTally {
     private(set) var messagesTotal = 0
     /// Latencies of the measured time, in nanoseconds.
     private var latencies: Histogram<UInt64>
+    /// The same over time.
+    private(set) var series = LoadSeries()
     /// Replies that were wrong, or that never came.
     private(set) var errors = 0
     private(set) var connectionsMade = 0
@@ -53,13 +55,28 @@ final class LoadTally {
         Double(latencies.valueAtPercentile(percentile)) / 1000
     }
 
+    /// Latencies by percentile: ever closer to all, up to the last message.
+    var percentiles: [LoadReport.Percentile] {
+        guard messages > 0 else { return [] }
+        var result: [LoadReport.Percentile] = []
+        var inverse = 1.0
+        while true {
+            let percent = 100 - 100 / inverse
+            result.append(.init(percent: percent, microseconds: latencyMicroseconds(atPercentile: percent)))
+            if inverse >= Double(messages) { return result }
+            // Ten steps for each nine.
+            inverse *= 1.258_925_411_794_167_2
+        }
+    }
+
     /// Counts right replies that took equally long.
     @inline(__always)
-    func countReplies(_ count: Int, nanoseconds: Int64) {
+    func countReplies(_ count: Int, nanoseconds: Int64, at now: Int64) {
         messagesTotal += count
         guard isMeasuring else { return }
         messages += count
         latencies.record(UInt64(max(nanoseconds, 0)), count: UInt64(count))
+        series.record(count, latency: nanoseconds, at: now - beginning.nanoseconds)
     }
 
     func countConnection() {

@@ -40,7 +40,9 @@ struct TLSCheck {
     private static func feed(_ bytes: [UInt8], isClient: Bool) throws {
         let reactor = SimulatedReactor()
         let side = try Side(isClient: isClient, reactor)
-        for piece in [bytes.prefix(7), bytes.dropFirst(7)] where side.end.state == .connected && !piece.isEmpty { try side.end.receive(Array(piece)) }
+        for piece in [bytes.prefix(7), bytes.dropFirst(7)] where side.end.state == .connected && !piece.isEmpty {
+            try side.end.receive(Array(piece))
+        }
         try reactor.run(for: .milliseconds(1))
         try side.finish()
         if side.talker.wasMade { throw Failure(description: "a handshake was completed with nobody") }
@@ -75,7 +77,8 @@ struct TLSCheck {
         var bytes = sender.end.bytes
         sender.end.clear()
         for secret in [question, answer] where bytes.count >= secret.count {
-            for start in 0...(bytes.count - secret.count) where bytes[start] == secret[0] && bytes[start..<start + secret.count].elementsEqual(secret) {
+            for start in 0...(bytes.count - secret.count)
+            where bytes[start] == secret[0] && bytes[start..<start + secret.count].elementsEqual(secret) {
                 throw Failure(description: "something was sent in the clear")
             }
         }

@@ -1,3 +1,4 @@
+import Logging
 import Testing
 import TwillTesting
 
@@ -71,12 +72,14 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
     var lossByAbort: ConnectionLost { resets ? .lost : .done }
 
     /// A new reactor.
-    func makeReactor(log: RecordedLog) throws -> any Reactor {
+    func makeReactor(log: RecordedLog) throws -> any Reactor { try makeReactor(logger: log.logger) }
+
+    private func makeReactor(logger: Logger) throws -> any Reactor {
         switch self {
-        case .tcp, .wrapped, .unix, .proxied, .pipes: try LibeventReactor(logger: log.logger)
-        case .tcpOnPoll: try LibeventReactor(logger: log.logger, backend: .poll)
-        case .tcpOnSelect: try LibeventReactor(logger: log.logger, backend: .select)
-        case .simulated, .simulatedUNIX: SimulatedReactor(logger: log.logger)
+        case .tcp, .wrapped, .unix, .proxied, .pipes: try LibeventReactor(logger: logger)
+        case .tcpOnPoll: try LibeventReactor(logger: logger, backend: .poll)
+        case .tcpOnSelect: try LibeventReactor(logger: logger, backend: .select)
+        case .simulated, .simulatedUNIX: SimulatedReactor(logger: logger)
         }
     }
 
@@ -96,6 +99,24 @@ enum StreamKind: CaseIterable, CustomTestStringConvertible, Sendable {
         if isUNIX { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
         if let port = port as? PipePort { return try port.connect(factory, options: options) }
         return try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: client(factory), options: options)
+    }
+
+    /// What the exported cases are run on.
+    var subject: ConformanceSubject {
+        var abilities: ConformanceCase.Needs = []
+        if StreamKind.dialled.contains(self) { abilities.insert(.dialling) }
+        if StreamKind.onTCP.contains(self) { abilities.insert(.names) }
+        if headerByteCount == 0 { abilities.insert(.firstByte) }
+        if resets { abilities.insert(.resets) }
+        var subject = ConformanceSubject(
+            abilities: abilities, makeReactor: { try makeReactor(logger: $0) }, listen: { try listen($0, factory: $1, options: $2) },
+            connect: { try connect($0, to: $1, factory: $2, options: $3) })
+        subject.headerByteCount = headerByteCount
+        if self == .unix { subject.unreadBytesMin = 150_000 }
+        if self == .pipes { subject.unreadBytesMin = 60_000 }
+        subject.threadProcessorTime = { threadProcessorTime() }
+        subject.leftover = { ($0 as? LibeventReactor)?.openCount ?? 0 == 0 ? nil : "sockets are open when the reactor has stopped" }
+        return subject
     }
 
     private func server(_ factory: Factory) throws -> Factory {

@@ -24,6 +24,8 @@ final class VirtualReactor: Reactor {
         logger = log.logger
     }
 
+    var wallTime: Duration { now.duration(to: now) }
+
     var resolver: any Resolver {
         get { unavailable() }
         set { unavailable() }

@@ -16,6 +16,8 @@ final class BadServer {
         case close(offset: Int)
         /// Stops answering after so many bytes.
         case fallSilent(offset: Int)
+        /// Does nothing for anybody for so many seconds after so many bytes, and then goes on.
+        case standStill(offset: Int, seconds: Double)
     }
 
     /// An echo that does its fault when the stream comes to the place.
@@ -39,6 +41,7 @@ final class BadServer {
             case .insert(let offset): if let place = index(offset) { reply.insert(reply[place] ^ 0x20, at: place) }
             case .close(let offset): if received > offset { return transport.loseConnection() }
             case .fallSilent(let offset): if received > offset { return }
+            case .standStill(let offset, let seconds): if index(offset) != nil { Thread.sleep(forTimeInterval: seconds) }
             }
             transport.write(reply)
         }
