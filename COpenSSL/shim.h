@@ -94,28 +94,33 @@ static const int twill_tls_waits = -1;
 static const int twill_tls_failed = -2;
 
 // SSL_get_error would look at the thread's queue of errors first, where another user of OpenSSL may have left something: the queue would have to
-// be emptied before each call. The connection itself knows what it waits for.
+// be emptied before each call. The BIO knows whether the last that was done was to ask for input in vain; a function that fails does not end so.
+static inline void twill_tls_begin(SSL *ssl) { BIO_clear_retry_flags(SSL_get_rbio(ssl)); }
 static inline int twill_tls_outcome(SSL *ssl, int result) {
     if (result > 0) return result;
-    if (SSL_want_read(ssl) || SSL_want_write(ssl)) return twill_tls_waits;
+    if (BIO_should_retry(SSL_get_rbio(ssl))) return twill_tls_waits;
     return SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN && SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
 }
 
 static inline int twill_tls_handshake(SSL *ssl) {
     ERR_clear_error();
+    twill_tls_begin(ssl);
     return twill_tls_outcome(ssl, SSL_do_handshake(ssl));
 }
 
 static inline int twill_tls_read(SSL *ssl, void *buffer, size_t capacity) {
+    twill_tls_begin(ssl);
     return twill_tls_outcome(ssl, SSL_read(ssl, buffer, capacity > INT_MAX ? INT_MAX : (int)capacity));
 }
 
 static inline int twill_tls_peek(SSL *ssl) {
     unsigned char first;
+    twill_tls_begin(ssl);
     return twill_tls_outcome(ssl, SSL_peek(ssl, &first, 1));
 }
 
 static inline int twill_tls_write(SSL *ssl, const void *bytes, size_t count) {
+    twill_tls_begin(ssl);
     return twill_tls_outcome(ssl, SSL_write(ssl, bytes, (int)count));
 }
 

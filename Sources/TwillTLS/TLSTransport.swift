@@ -201,7 +201,7 @@ public final class TLSTransport: TransportWrapper {
     private var holdsInput: Bool { hasLookedAhead || !held.isEmpty }
 
     private func hold(_ data: Span<UInt8>) {
-        held.append(data)
+        held.append(copying: data)
         if isSecure, !stream.takesInput, !hasLookedAhead { lookAhead() }
         holdsReading = holdsInput
         if stream.takesInput, holdsInput { takeHeldLater() }
@@ -293,7 +293,7 @@ public final class TLSTransport: TransportWrapper {
 
     /// Keeps bytes until they can be encrypted.
     private func keep(_ data: Span<UInt8>) {
-        pending.append(data)
+        pending.append(copying: data)
         if pending.count > waterMarks.limit { apply(.abort(.unsentLimit)) }
         noteUnsent()
     }

@@ -23,10 +23,15 @@ import TwillTesting
     private static func subject(_ below: Below) -> ConformanceSubject {
         var subject = ConformanceSubject(
             abilities: below == .unix ? [.dialling, .resets] : [.dialling, .names, .resets],
-            makeReactor: { below == .simulated ? SimulatedReactor(logger: $0) : try LibeventReactor(logger: $0) },
+            makeReactor: { logger in
+                if below == .simulated { return SimulatedReactor(logger: logger) }
+                return try LibeventReactor(logger: logger)
+            },
             listen: { reactor, factory, options in
                 let factory = TLSServerFactory(wrapping: factory, context: try contexts.get().server)
-                if below == .unix { return try reactor.listenUNIX(path: "/tmp/twill-tls-\(UUID().uuidString).sock", factory: factory, options: options) }
+                if below == .unix {
+                    return try reactor.listenUNIX(path: "/tmp/twill-tls-\(UUID().uuidString).sock", factory: factory, options: options)
+                }
                 return try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1", options: options)
             },
             connect: { reactor, port, factory, options in
@@ -34,17 +39,27 @@ import TwillTesting
                 if below == .unix { return try reactor.connectUNIX(path: port.address.host, factory: factory, options: options) }
                 return try reactor.connectTCP(host: "127.0.0.1", port: Int(port.address.port ?? 0), factory: factory, options: options)
             })
-        subject.leftover = { ($0 as? LibeventReactor)?.openCount ?? 0 == 0 ? nil : "sockets are open when the reactor has stopped" }
+        subject.leftover = { reactor in
+            (reactor as? LibeventReactor)?.openCount ?? 0 == 0 ? nil : "sockets are open when the reactor has stopped"
+        }
         return subject
     }
 
-    /// Cases that TLS can't be held to, by the beginning of their names.
-    private static let exceptions: [String] = []
+    /// Cases that count the bytes on the wire, of which TLS has more; their promises are tested in this target by themselves. By the beginnings of their
+    /// names.
+    private static let exceptions = [
+        "P01: a push producer is paused above the high mark", "P10: a producer that writes too much when it is resumed",
+        "P12: a large write leaves at once", "P12: what a callback writes leaves when the callback returns",
+        "T12: what is written after closing one's own half is dropped", "T13: nothing is delivered until reading is resumed",
+        "what was written right before the stop still leaves",
+    ]
 
     private static let promises = ReactorConformance.all.filter { promise in !exceptions.contains { promise.name.hasPrefix($0) } }
 
     @Test(arguments: promises, Below.allCases)
     func thePromiseHolds(_ promise: ConformanceCase, over below: Below) throws {
+        // The end that TLS does not say is a loss on UNIX sockets, too; but they know no reset, which this one asks the system for.
+        guard below != .unix || !promise.name.hasPrefix("T05: aborting drops what was written and resets") else { return }
         try promise.run(on: Self.subject(below))
     }
 

@@ -214,6 +214,60 @@ import Testing
         }
     }
 
+    @Test("T12: what is written after closing one's own half is dropped, what was written before arrives")
+    func whatIsWrittenAfterClosingOnesHalfIsDropped() throws {
+        let (server, client) = (HalfCloseableRecorder(), HalfCloseableRecorder())
+        server.whenMade = {
+            $0.transport.write("a")
+            $0.transport.loseWriteConnection()
+            $0.transport.write("b")
+        }
+        server.whenWriteLost = { $0.transport.write("c") }
+        client.whenReadLost = { $0.transport.write("still heard") }
+        server.whenData = { server in
+            server.transport.write("d")
+            server.transport.loseConnection()
+        }
+        server.whenLost = { [unowned client] _, _ in client.transport.loseConnection() }
+        try TLSPair(server: server, client: client)
+        #expect(server.events == [.made, .writeLost, .data("still heard"), .lost(.done)])
+        #expect(client.events == [.made, .data("a"), .readLost, .lost(.done)])
+    }
+
+    @Test("T13: nothing is delivered until reading is resumed, and not inside of that call")
+    func nothingIsDeliveredWhileReadingIsPaused() throws {
+        let (server, client) = (Recorder(), Recorder())
+        client.whenMade = { $0.transport.write("hello") }
+        server.whenMade = { server in
+            server.transport.pauseProducing()
+            server.transport.callLater(.milliseconds(50)) {
+                #expect(server.events == [.made])
+                server.transport.resumeProducing()
+                #expect(server.events == [.made])
+            }
+        }
+        server.whenData = { $0.transport.loseConnection() }
+        try TLSPair(server: server, client: client)
+        #expect(server.events == [.made, .data("hello"), .lost(.done)])
+    }
+
+    @Test("P12: what was written right before the stop still leaves")
+    func whatWasWrittenBeforeTheStopLeaves() throws {
+        let (server, client) = (Recorder(), Recorder())
+        var (before, after) = (0, 0)
+        try TLSPair(server: server, client: client) { reactor in
+            client.whenMade = { [unowned reactor] client in
+                reactor.callLater(.milliseconds(20)) { [unowned reactor, unowned client] in
+                    before = reactor.statistics.connections.bytesSent
+                    client.transport.write("goodbye")
+                    reactor.stop()
+                }
+            }
+            reactor.addSystemEventTrigger(.after, .shutdown) { [unowned reactor] in after = reactor.statistics.connections.bytesSent }
+        }
+        #expect(after - before >= 7 + 22)
+    }
+
     @Test func whatIsWrittenOutsideOfItsOwnCallbacksLeavesToo() throws {
         let (server, client) = (Recorder(), Recorder())
         server.whenMade = { server in

@@ -37,7 +37,7 @@ import TwillTesting
         }
 
         override func dataReceived(_ data: Span<UInt8>) {
-            received.append(data)
+            received.append(copying: data)
             if received.count == message.count { transport.loseConnection() }
         }
 
