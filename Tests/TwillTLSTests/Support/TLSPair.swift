@@ -39,8 +39,9 @@ final class TLSPair {
             let wrapped = TLSClientFactory(wrapping: ends, context: clientContext, serverName: serverName)
             try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: wrapped, options: clientOptions)
             try arrange(reactor)
-            reactor.when { [unowned reactor] in
-                ends.hasEnded && (server.lossCount > 0 || factory.failedCount > 0) && reactor.statistics.connections.open == 0
+            // A protocol knows its transport, and that its reactor.
+            reactor.when { [unowned reactor, weak server] in
+                ends.hasEnded && (server?.lossCount != 0 || factory.failedCount > 0) && reactor.statistics.connections.open == 0
             } then: { [unowned reactor] in
                 reactor.stop()
             }
