@@ -1,52 +1,37 @@
 import Testing
+import TwillTesting
 
 @testable import Twill
 @testable import TwillTLS
 
 /// T7 and T8: crowds that shake hands, and peers that don't read.
 @Suite(.nothingLivesOn) struct TLSLoadTests {
-    @Test("T7: a crowd that shakes hands does not hold up a connection that is made")
-    func aCrowdDoesNotHoldUpOthers() throws {
-        // Keys of RSA, because signing by them takes longest.
-        let identity = try TestCertificate(signedBy: TestCertificate.authority.get()) { $0.rsaBits = 2048 }.identity()
-        let context = try TLSServerContext.test(identity)
-        let clientContext = try TLSClientContext.test { $0.resumesSessions = false }
-        let crowd = 150
-        var made = 0
-        var stepsPerAnswer: [Int] = []
-        try withReactor(deadline: .seconds(60)) { reactor in
-            let factory = TLSServerFactory(wrapping: Factory { Answering() }, context: context)
-            let port = try reactor.listenTCP(port: 0, factory: factory, interface: "127.0.0.1")
-            func connect(_ client: Recorder) throws {
-                try reactor.connectTCP(
-                    host: "127.0.0.1", port: port.number,
-                    factory: TLSClientFactory(wrapping: OneClient(client), context: clientContext, serverName: "localhost"))
-            }
-            // The canary asks again as soon as it is answered: how many handshakes were completed meanwhile says how long it had to wait.
-            let canary = Recorder()
-            var completedBefore = 0
-            canary.whenMade = { canary in
-                for _ in 0..<crowd {
-                    let client = Recorder()
-                    client.whenMade = { [unowned reactor] client in
-                        made += 1
-                        client.transport.loseConnection()
-                        if made == crowd { reactor.stop() }
-                    }
-                    try connect(client)
-                }
-                canary.transport.write("a")
-            }
-            canary.whenData = { canary in
-                stepsPerAnswer.append(factory.completedCount - completedBefore)
-                completedBefore = factory.completedCount
-                canary.transport.write("a")
-            }
-            try connect(canary)
+    /// An end of a connection, whose protocol is one of the factory's.
+    private func end(_ factory: Factory, _ reactor: SimulatedReactor) throws -> StringTransport {
+        let transport = StringTransport(reactor: reactor)
+        if let made = try factory.buildProtocol(.unknown) { try transport.connect(made) }
+        return transport
+    }
+
+    @Test("T7: no more than 16 handshakes take a step on one turn, and the others are held up by no more than that")
+    func aCrowdTakesTurns() throws {
+        let reactor = SimulatedReactor()
+        let server = TLSServerFactory(wrapping: Factory { Answering() }, context: try .test())
+        let client = TLSClientFactory(wrapping: Factory { Answering() }, context: try .test(), serverName: "localhost")
+        let crowd = 40
+        var clients: [StringTransport] = []
+        var servers: [StringTransport] = []
+        for _ in 0..<crowd {
+            clients.append(try end(client, reactor))
+            servers.append(try end(server, reactor))
         }
-        #expect(made == crowd)
-        // 16 a turn, and an answer takes a turn there and one back; not the whole crowd.
-        #expect((stepsPerAnswer.max() ?? crowd) <= 64, "\(stepsPerAnswer.max() ?? 0)")
+        for (client, server) in zip(clients, servers) { try server.receive(client.bytes) }
+        let answeredAtOnce = servers.filter { !$0.bytes.isEmpty }.count
+        #expect(answeredAtOnce == 16)
+        for _ in 0..<10 { try reactor.run(for: .milliseconds(1)) }
+        let answered = servers.filter { !$0.bytes.isEmpty }.count
+        #expect(answered == crowd)
+        for transport in clients + servers where transport.state != .disconnected { transport.lose() }
     }
 
     /// Writes blocks for as long as nobody tells it to pause.
