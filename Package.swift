@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .library(name: "Twill", targets: ["Twill"]),
         .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
+        .library(name: "TwillTLS", targets: ["TwillTLS"]),
         .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
@@ -39,6 +40,21 @@ let package = Package(
             name: "Twill",
             dependencies: [
                 "CLibevent",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
+        .target(
+            name: "TwillTLS",
+            dependencies: [
+                "COpenSSL",
+                "Twill",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
@@ -93,6 +109,20 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: testSettings
+        ),
+        .target(name: "CCertificates", dependencies: ["COpenSSL"], path: "Tests/CCertificates"),
+        .testTarget(
+            name: "TwillTLSTests",
+            dependencies: [
+                "CCertificates",
+                "ChildProcess",
+                "Twill",
+                "TwillTLS",
+                "TwillTesting",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            exclude: ["Peers/tls_peer.py"],
             swiftSettings: testSettings
         ),
         .testTarget(

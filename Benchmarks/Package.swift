@@ -16,11 +16,16 @@ let package = Package(
         .executable(name: "framer-bench", targets: ["framer-bench"]),
         .executable(name: "twill-async", targets: ["twill-async"]),
         .executable(name: "swift-nio-echo", targets: ["swift-nio-echo"]),
+        .executable(name: "raw-epoll-tls", targets: ["raw-epoll-tls"]),
+        .executable(name: "twill-tls", targets: ["twill-tls"]),
+        .executable(name: "swift-nio-tls", targets: ["swift-nio-tls"]),
+        .executable(name: "tls-load", targets: ["tls-load"]),
     ],
     dependencies: [
         .package(name: "twill", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
         .systemLibrary(
@@ -28,6 +33,44 @@ let package = Package(
             path: "CLibeventCore",
             pkgConfig: "libevent_core",
             providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
+        ),
+        .systemLibrary(
+            name: "COpenSSLPeer",
+            path: "COpenSSLPeer",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
+        .executableTarget(
+            name: "raw-epoll-tls",
+            dependencies: ["COpenSSLPeer", "PeerSupport"],
+            path: "Peers/raw-epoll-tls",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "tls-load",
+            dependencies: ["COpenSSLPeer", "PeerSupport"],
+            path: "Peers/tls-load",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "twill-tls",
+            dependencies: [
+                "PeerSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Twill", package: "twill"),
+                .product(name: "TwillTLS", package: "twill"),
+            ]
+        ),
+        .executableTarget(
+            name: "swift-nio-tls",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Peers/swift-nio-tls",
+            swiftSettings: [.enableUpcomingFeature("ExistentialAny")]
         ),
         .target(name: "PeerSupport", path: "Peers/support", cSettings: warnings),
         .executableTarget(

@@ -15,6 +15,9 @@ let package = Package(
         "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD", "AsyncAnswers", "AsyncPoetryClient",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
-    },
+    } + [
+        .executableTarget(
+            name: "TLSEcho", dependencies: [.product(name: "Twill", package: "twill"), .product(name: "TwillTLS", package: "twill")])
+    ],
     swiftLanguageModes: [.v6]
 )

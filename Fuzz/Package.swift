@@ -17,7 +17,21 @@ let package = Package(
                 .enableUpcomingFeature("ExistentialAny"),
                 .enableUpcomingFeature("InternalImportsByDefault"),
             ]
-        )
+        ),
+        // The same for what needs OpenSSL.
+        .executableTarget(
+            name: "fuzz-tls",
+            dependencies: [
+                .product(name: "Twill", package: "twill"),
+                .product(name: "TwillTLS", package: "twill"),
+                .product(name: "TwillTesting", package: "twill"),
+            ],
+            swiftSettings: [
+                .strictMemorySafety(),
+                .enableUpcomingFeature("ExistentialAny"),
+                .enableUpcomingFeature("InternalImportsByDefault"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

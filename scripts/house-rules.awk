@@ -31,13 +31,17 @@ FILENAME ~ /\.swift$/ {
         breach("`try!`; throw the error on, or say with `preconditionFailure` why it can't happen")
     if (imports("CLibevent") && !starts_with(FILENAME, "Sources/Twill/Libevent/"))
         breach("`import CLibevent` outside Sources/Twill/Libevent; give that folder what you need from C")
+    if (imports("COpenSSL") && !starts_with(FILENAME, "Sources/TwillTLS/OpenSSL/"))
+        breach("`import COpenSSL` outside Sources/TwillTLS/OpenSSL; give that folder what you need from C")
     if (starts_with(FILENAME, "Sources/Twill/") && imports("Foundation[A-Za-z]*"))
         breach("the library imports Foundation; use the standard library, or add what is missing to Reactor/ or Transport/")
+    if (starts_with(FILENAME, "Sources/TwillTLS/") && imports("Foundation[A-Za-z]*"))
+        breach("the library imports Foundation; use the standard library, or ask OpenSSL")
     if (starts_with(FILENAME, "Sources/Twill") && !starts_with(FILENAME, "Sources/TwillTool/") && !reads_time_by_right(FILENAME) \
         && (code ~ /(^|[^A-Za-z0-9_])(ContinuousClock|SuspendingClock|SystemRandomNumberGenerator|clock_gettime|gettimeofday|arc4random|DispatchTime|Date\(|UUID\(|Task\.sleep)/ \
             || code ~ /\.(randomElement|shuffled|shuffle)\(\)/ || code ~ /\.random\(in:/ && code !~ /using:/))
         breach("a clock or random numbers of its own; take the reactor's, so that a simulated run is the same each time")
-    if (starts_with(FILENAME, "Tests/TwillTests/") && code ~ /^@Suite/ && code !~ /nothingLivesOn|\($/)
+    if (FILENAME ~ /^Tests\/Twill(TLS)?Tests\// && code ~ /^@Suite/ && code !~ /nothingLivesOn|\($/)
         breach("a suite without the trait .nothingLivesOn; a leak in its tests would not be found")
     if (starts_with(FILENAME, "Sources/") || starts_with(FILENAME, "Examples/"))
         if (has_word(code, "unsafe") && !unsafe_is_allowed(FILENAME))

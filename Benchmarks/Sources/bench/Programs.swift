@@ -56,6 +56,11 @@ struct Programs {
         try peer(name, in: peerFolder(options))
     }
 
+    /// A program of `bench tls`, which is where the peers are. No other measurement needs it.
+    static func tlsPeer(_ name: String, _ options: CommonOptions) throws -> String {
+        try peer(name, in: peerFolder(options))
+    }
+
     /// The program of `bench framers`, which is where the peers are. No other measurement needs it.
     static func framerBench(_ options: CommonOptions) throws -> String {
         try peer("framer-bench", in: peerFolder(options))

@@ -23,7 +23,7 @@
 public final class Connection {
     let intake: ConnectionIntake
     /// The connection itself, for what needs no waiting: its addresses, its options, and writes whose room nobody waits for.
-    public let transport: Transport
+    public private(set) var transport: Transport
     /// Whose frames are read now.
     private var framing: (any FramingInUse)?
 
@@ -52,6 +52,37 @@ public final class Connection {
 
     /// Whether the connection has ended, and how; nil while it lives.
     public var reason: ConnectionLost? { intake.reason }
+
+    /// The protocol behind it.
+    package var handler: Protocol { intake }
+
+    /// Takes away the bytes that have arrived and nobody has read, a part of a frame included.
+    package func takeUnreadBytes() -> [UInt8] {
+        use(nil)
+        return intake.takeAll() ?? []
+    }
+
+    /// Follows its protocol onto another transport.
+    package func followTransport() {
+        transport = intake.transport
+    }
+
+    /// Waits for something that a layer will tell by the call that it gets; on the reactor's thread.
+    package nonisolated(nonsending) func waitForLayer(_ begin: (_ wake: @escaping () -> Void) throws -> Void) async throws {
+        let place = WaitingPlace()
+        var isOver = false
+        try begin {
+            isOver = true
+            place.wake()
+        }
+        guard !isOver else { return }
+        do {
+            try await place.wait(on: intake.handle, in: intake.scope)
+        } catch {
+            transport.loseConnection(because: .failed(error))
+            throw error
+        }
+    }
 
     // Reading.
 

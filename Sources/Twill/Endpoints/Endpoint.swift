@@ -100,12 +100,14 @@ public enum EndpointRegistry {
     /// The prefixes that clients may have, in alphabetical order.
     public static var clientPrefixes: [String] { clients.withLock { $0.keys.sorted() } }
 
-    static func server(_ parts: EndpointDescription) throws(EndpointError) -> any StreamServerEndpoint {
+    /// The place to listen on that a description means.
+    package static func server(_ parts: EndpointDescription) throws(EndpointError) -> any StreamServerEndpoint {
         guard let make = servers.withLock({ $0[parts.prefix] }) else { throw unknown(parts, serverPrefixes, "listen on") }
         return try make(parts)
     }
 
-    static func client(_ parts: EndpointDescription) throws(EndpointError) -> any StreamClientEndpoint {
+    /// The place to connect to that a description means.
+    package static func client(_ parts: EndpointDescription) throws(EndpointError) -> any StreamClientEndpoint {
         guard let make = clients.withLock({ $0[parts.prefix] }) else { throw unknown(parts, clientPrefixes, "connect to") }
         return try make(parts)
     }

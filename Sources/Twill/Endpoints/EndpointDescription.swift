@@ -70,6 +70,15 @@ public struct EndpointDescription: Hashable, Sendable {
             options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
     }
 
+    /// The same values and options under another prefix: `tcp:443` for `tls:443:cert=server.pem`. Errors of it point into the whole.
+    ///
+    /// - Parameter options: those that only this prefix has.
+    package func reading(as prefix: String, without options: [String]) -> EndpointDescription {
+        EndpointDescription(
+            source: source, prefix: prefix, prefixOffset: prefixOffset, arguments: arguments,
+            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
+    }
+
     private init(
         source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part], nameOffsets: [String: Int]
     ) {
@@ -225,7 +234,7 @@ extension EndpointDescription {
     }
 
     /// A host as a description writes it: an IPv6 address in brackets.
-    static func host(_ host: String) -> String {
+    package static func host(_ host: String) -> String {
         host.unicodeScalars.contains(":") && !host.unicodeScalars.contains("]") ? "[\(host)]" : quote(host)
     }
 }
@@ -247,7 +256,7 @@ extension Duration {
     }
 
     /// The seconds as a description writes them, exactly.
-    var decimalSeconds: String {
+    package var decimalSeconds: String {
         let (seconds, attoseconds) = components
         guard attoseconds != 0 else { return "\(seconds)" }
         var decimals = "\(attoseconds.magnitude)"

@@ -159,7 +159,7 @@ extension SocketTransport {
     /// discards input until the peer closes too, for a limited time.
     private func linger() {
         shutdownWriting()
-        guard pipes?.lingers ?? socket.wouldResetOnClose else { return release() }
+        guard pipes?.lingers ?? (expectsLastWord || socket.wouldResetOnClose) else { return release() }
         do throws(SystemError) {
             try startReading()
         } catch {

@@ -94,6 +94,11 @@ public final class Connector {
         return try factory.protocolForConnection(from: address)
     }
 
+    /// Takes the transport of a layer in the place of the one below it: closing goes through the layer then.
+    package func use(_ layer: Transport) {
+        transport = layer
+    }
+
     /// The protocol was told that it is connected, or there is none.
     package func connectionMade() {
         report("connectionMade") { try factory.connectionMade(self) }

@@ -107,6 +107,13 @@ open class Protocol {
         if !unread.isEmpty, transport.state == .connected { try last.dataReceived(unread.span) }
     }
 
+    /// Puts a layer's transport in the place of the one below it, in the middle of a connection: `connectionMade` is not called again.
+    package final func moveOnto(_ layer: Transport) {
+        let previous = heldTransport
+        heldTransport = HeldReference(layer)
+        previous.release()
+    }
+
     /// Whether there is a connection, and it is this one's.
     final var mayHandOver: Bool {
         guard let currentTransport else { return false }

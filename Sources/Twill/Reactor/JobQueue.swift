@@ -1,5 +1,11 @@
 import Synchronization
 
+/// What a layer does at the end of a callback in which it asked for it; see ``ReactorHandle/atEndOfCallback(_:)``.
+package protocol CallbackEnding: AnyObject {
+    /// Called once for each time it was asked for, on the reactor's thread.
+    func callbackEnds()
+}
+
 /// The pieces of tasks that are ready to run on a reactor's thread, made ready there.
 ///
 /// Each callback of the reactor ends by running them, so that an `await` costs no turn of the loop.
@@ -18,9 +24,13 @@ final class JobQueue: @unchecked Sendable {
     /// The others of the round that runs now; its memory and that of the next round change places.
     private let running = PlainBox<[ReadyJob]>([])
     private var isRunning = false
+    /// What layers do when the jobs are done, in the order in which they asked.
+    private var endings: [any CallbackEnding] = []
+    /// What layers keep for the reactor, by their types.
+    var belongings: [ObjectIdentifier: AnyObject] = [:]
     /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
     ///
-    /// One flag for both, because it is looked at after each callback.
+    /// One flag for all, because it is looked at after each callback.
     var hasMore = false
 
     /// The tasks that the reactor has started and that have not ended, by their identity.
@@ -48,13 +58,23 @@ final class JobQueue: @unchecked Sendable {
         hasMore = true
     }
 
+    /// Adds what is to be done once, when the jobs of this callback are done.
+    func append(_ ending: any CallbackEnding) {
+        endings.append(ending)
+        hasMore = true
+    }
+
     /// Runs those that are ready, and those that these make ready; false where some are left for the next turn.
     func run(on handle: ReactorHandle) -> Bool {
         guard !isRunning else { return true }
         isRunning = true
         defer { isRunning = false }
         for _ in 0..<Self.roundsMax {
-            guard let first = next else { return true }
+            guard let first = next else {
+                if endings.isEmpty { return true }
+                end()
+                continue
+            }
             next = nil
             guard !others.value.isEmpty else {
                 handle.run(first)
@@ -65,7 +85,18 @@ final class JobQueue: @unchecked Sendable {
             for number in running.value.indices { handle.run(running.value[number]) }
             running.value.removeAll(keepingCapacity: true)
         }
-        return next == nil
+        // What these send must leave with this callback, whatever becomes ready by it.
+        end()
+        return next == nil && endings.isEmpty
+    }
+
+    private func end() {
+        var now: [any CallbackEnding] = []
+        swap(&now, &endings)
+        for ending in now { ending.callbackEnds() }
+        // The memory goes back where nothing new has taken its place.
+        now.removeAll(keepingCapacity: true)
+        if endings.isEmpty { swap(&now, &endings) }
     }
 
     /// Hands over those that were not run, because the reactor is going away.

@@ -96,6 +96,20 @@ public final class ReactorHandle: Sendable {
         return !jobs.hasMore
     }
 
+    /// Lets a layer do something when the callback that runs, and the tasks that it has made ready, are done, and before what they wrote is sent:
+    /// one that gathers what is written sends it then. On the reactor's thread; between callbacks it is done with the next one.
+    package func atEndOfCallback(_ ending: any CallbackEnding) {
+        jobs.append(ending)
+    }
+
+    /// The one object of a kind that a layer keeps for the whole reactor, which is made when it is first asked for. On the reactor's thread.
+    package func belonging<Kind: AnyObject>(_ make: () throws -> Kind) rethrows -> Kind {
+        if let there = jobs.belongings[ObjectIdentifier(Kind.self)] as? Kind { return there }
+        let made = try make()
+        jobs.belongings[ObjectIdentifier(Kind.self)] = made
+        return made
+    }
+
     /// Drops all calls from now on; the reactor is going away. Tasks go on to their end.
     package func close() {
         let dropped = mailbox.withLock { mailbox in

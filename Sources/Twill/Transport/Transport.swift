@@ -40,6 +40,9 @@ open class Transport: Producer {
     private let liveCount = LiveCount(.transports)
     #endif
     final var currentState = State.disconnected
+    /// Whether the peer answers the end of the output, as layers with an end of their own do: the socket then always waits for that, as long as it
+    /// lingers.
+    package final var expectsLastWord = false
     /// The transport that a policy has put over this one.
     final weak var layer: Transport?
     /// What ``callLater(_:_:)`` has set.
