@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .library(name: "Twill", targets: ["Twill"]),
         .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
+        .library(name: "TwillServices", targets: ["TwillServices"]),
         .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
@@ -49,6 +50,15 @@ let package = Package(
                 "Twill",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TwillServices",
+            dependencies: [
+                "Twill",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings
         ),
@@ -91,6 +101,17 @@ let package = Package(
                 "TwillLifecycle",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "TwillServicesTests",
+            dependencies: [
+                "ChildProcess",
+                "Twill",
+                "TwillServices",
+                "TwillTesting",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testSettings
         ),
