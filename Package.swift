@@ -53,9 +53,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "CServices"),
         .target(
             name: "TwillServices",
             dependencies: [
+                "CServices",
                 "Twill",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -104,10 +106,22 @@ let package = Package(
             ],
             swiftSettings: testSettings
         ),
+        .executableTarget(
+            name: "ServiceProgram",
+            dependencies: [
+                "Twill",
+                "TwillServices",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/ServiceProgram",
+            swiftSettings: testSettings
+        ),
         .testTarget(
             name: "TwillServicesTests",
             dependencies: [
                 "ChildProcess",
+                "ServiceProgram",
                 "Twill",
                 "TwillServices",
                 "TwillTesting",

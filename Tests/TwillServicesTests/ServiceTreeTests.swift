@@ -69,7 +69,7 @@ struct ServiceTreeTests {
         scene.root.stop().addErrback { failures = $0 as? StopFailures }
         #expect(scene.diary.take() == ["third stops", "second stops", "first stops"])
         #expect(failures?.failures.map(\.service) == ["third", "first"])
-        #expect(failures?.description == "could not be stopped in good order: third: refused; first: refused")
+        #expect(failures?.description == "could not stop in good order: third: refused; first: refused")
         #expect([scene.root, scene.first, scene.third].allSatisfy { $0.state == .stopped })
     }
 

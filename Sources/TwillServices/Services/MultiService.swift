@@ -24,20 +24,29 @@ open class MultiService: Service {
     /// The services, in the order in which they start.
     public final private(set) var services: [Service] = []
     private final let ownReactor: (any Reactor)?
+    private final let ownPlace: ReactorPlace
 
     /// Makes one that belongs into another one.
     public override init(name: String? = nil) {
         ownReactor = nil
+        ownPlace = .only
         super.init(name: name)
     }
 
     /// Makes one that is the root of a tree, whose services all run on this reactor.
-    public init(name: String? = nil, on reactor: any Reactor) {
+    ///
+    /// - Parameters:
+    ///   - reactor: where they run.
+    ///   - place: which of several reactors that is.
+    public init(name: String? = nil, on reactor: any Reactor, at place: ReactorPlace = .only) {
         ownReactor = reactor
+        ownPlace = place
         super.init(name: name)
     }
 
     final override var knownReactor: (any Reactor)? { ownReactor ?? super.knownReactor }
+
+    final override var knownPlace: ReactorPlace { ownReactor == nil ? super.knownPlace : ownPlace }
 
     /// The service of a name. Twisted: `getServiceNamed`.
     public final subscript(name: String) -> Service? {

@@ -69,7 +69,12 @@ open class Service {
         return reactor
     }
 
+    /// Which of several reactors that is; the only one where there are no others.
+    public final var place: ReactorPlace { knownPlace }
+
     var knownReactor: (any Reactor)? { parent?.knownReactor }
+
+    var knownPlace: ReactorPlace { parent?.knownPlace ?? .only }
 
     // What a service does.
 

@@ -32,6 +32,6 @@ public struct StopFailures: Error, CustomStringConvertible {
     public let failures: [Failure]
 
     public var description: String {
-        "could not be stopped in good order: \(failures.map(\.description).joined(separator: "; "))"
+        "could not stop in good order: \(failures.map(\.description).joined(separator: "; "))"
     }
 }

@@ -58,7 +58,7 @@ open class StreamServerEndpointService: Service {
 
     /// Binds the port. An override calls `super`.
     open override func privilegedStartService() throws {
-        let port = try place.listen(factory, on: reactor)
+        let port = try endpoint.listen(factory, on: reactor)
         port.pauseAccepting()
         if let connectionsMax { port.connectionsMax = connectionsMax }
         self.port = port
@@ -81,9 +81,6 @@ open class StreamServerEndpointService: Service {
         port?.stopListening()
         return factory.drain(until: reactor.now.advanced(by: drainTimeout), on: reactor, called: logPrefix)
     }
-
-    /// Where it listens this time.
-    private final var place: any StreamServerEndpoint { endpoint }
 }
 
 /// A TCP port and the connections that it serves.
@@ -125,7 +122,8 @@ public final class UNIXServer: StreamServerEndpointService {
 /// ```
 ///
 /// The port is opened by `privilegedStartService`; what arrives before the reactor runs waits in the system. Stopping closes it, after what the system
-/// would not take yet was dropped. It may be started again, with another protocol.
+/// would not take yet was dropped. It may be started again, with another protocol. On several reactors each has a socket of its own at the port, over
+/// which the system spreads the senders; port 0 is another port for each.
 ///
 /// Twisted: `UDPServer`.
 public final class UDPServer: Service {
@@ -146,6 +144,9 @@ public final class UDPServer: Service {
     }
 
     public override func privilegedStartService() throws {
+        var binding = binding
+        // A socket for each reactor, over which the system spreads the senders.
+        if place.count > 1, binding.port != 0 { binding.reusePort = true }
         transport = try reactor.listenUDP(on: binding, protocol: makeProtocol())
     }
 

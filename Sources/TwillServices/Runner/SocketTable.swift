@@ -1,0 +1,107 @@
+import Synchronization
+import Twill
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The listening sockets of a program: what several reactors share, and what a process before this one has handed over.
+///
+/// The first reactor decides: those behind it ask for the same places in the same order, and get a socket of their own at the address that the first
+/// one got, or a copy of its socket.
+final class SocketTable: Sendable {
+    /// A socket and where it is.
+    struct Entry: Sendable {
+        /// What was asked for, and the how-manieth time.
+        let place: String
+        let descriptor: CInt
+        let address: Address
+    }
+
+    private struct Contents {
+        var entries: [Entry] = []
+        /// What was handed over and nobody has asked for yet.
+        var inherited: [(place: String, descriptor: CInt)] = []
+        var keepsFiles = false
+    }
+
+    private let contents: Mutex<Contents>
+
+    /// - Parameter inherited: what was handed over, by the places that the process before this one asked for.
+    init(inherited: [(place: String, descriptor: CInt)] = []) {
+        contents = Mutex(Contents(inherited: inherited))
+    }
+
+    /// The table as one reactor sees it.
+    func source(for place: ReactorPlace) -> any ListeningSocketSource {
+        Source(self, place)
+    }
+
+    /// All that are open, in the order in which they were opened.
+    var entries: [Entry] { contents.withLock { $0.entries } }
+
+    /// What was handed over in vain; the caller closes it.
+    func takeUnused() -> [CInt] {
+        contents.withLock { contents in
+            defer { contents.inherited = [] }
+            return contents.inherited.map(\.descriptor)
+        }
+    }
+
+    /// Leaves the files of UNIX sockets alone from now on: another process listens there.
+    func keepFiles() {
+        contents.withLock { $0.keepsFiles = true }
+    }
+
+    private func takeInherited(_ place: String) -> CInt? {
+        contents.withLock { contents in
+            guard let index = contents.inherited.firstIndex(where: { $0.place == place }) else { return nil }
+            return contents.inherited.remove(at: index).descriptor
+        }
+    }
+
+    private final class Source: ListeningSocketSource {
+        private let table: SocketTable
+        private let place: ReactorPlace
+        /// How often each place was asked for.
+        private var counts: [String: Int] = [:]
+
+        init(_ table: SocketTable, _ place: ReactorPlace) {
+            (self.table, self.place) = (table, place)
+        }
+
+        var keepsFiles: Bool { table.contents.withLock { $0.keepsFiles } }
+
+        private func key(_ asked: String) -> String { "\(asked)#\(counts[asked, default: 0])" }
+
+        func answer(for asked: String) throws -> ListeningSocketAnswer {
+            let key = key(asked)
+            if let descriptor = table.takeInherited(key) { return .adopt(descriptor, ownsFile: true) }
+            let first = table.entries.first { $0.place == key }
+            guard let first, !place.isFirst else { return .open(port: nil, reusePort: spreads(asked) && place.count > 1) }
+            if spreads(asked) { return .open(port: first.address.port.map(Int.init), reusePort: true) }
+            let copy = fcntl(first.descriptor, F_DUPFD_CLOEXEC, 3)
+            guard copy >= 0 else { throw System.failure("fcntl") }
+            return .adopt(copy, ownsFile: false)
+        }
+
+        func opened(_ descriptor: CInt, for asked: String, at address: Address) {
+            let entry = Entry(place: key(asked), descriptor: descriptor, address: address)
+            table.contents.withLock { $0.entries.append(entry) }
+            counts[asked, default: 0] += 1
+        }
+
+        /// Whether the system spreads the connections of a place over several sockets.
+        private func spreads(_ asked: String) -> Bool {
+            #if os(Linux)
+            return asked.hasPrefix("tcp:")
+            #else
+            return false
+            #endif
+        }
+    }
+}

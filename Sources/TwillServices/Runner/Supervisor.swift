@@ -1,0 +1,210 @@
+import Logging
+import Synchronization
+import Twill
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// Watches over the trees of services of a program, one for each reactor: starts them, tells whoever waits that they serve, drains and stops them at a
+/// signal, and knows what the process ends with.
+///
+/// | phase      | all have started | one failed to start | first signal | second signal | a reactor ends |
+/// |------------|------------------|---------------------|--------------|---------------|----------------|
+/// | `starting` | `serving`        | `ending`            | `draining`   | -             | `ending`       |
+/// | `serving`  | -                | -                   | `draining`   | -             | `ending`       |
+/// | `draining` | -                | -                   | -            | cut short     | `ending`       |
+///
+/// It is told things on every thread; each tree is touched on its reactor's alone.
+final class Supervisor: Sendable {
+    /// How long services may take to stop when everything under way has ended.
+    private static let stopLimit = Duration.seconds(10)
+    /// The same when a second signal has asked for haste.
+    private static let hastyStopLimit = Duration.seconds(1)
+
+    private enum Phase {
+        case starting, serving, draining, ending
+    }
+
+    private struct Progress {
+        var phase = Phase.starting
+        var started = 0
+        var failure: (any Error)?
+        /// The signal that asked for the end.
+        var signal: CInt?
+        /// Another one that has cut the drain short.
+        var secondSignal: CInt?
+        /// Each reactor's way in and its tree, which is opened on its thread.
+        var trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)] = []
+    }
+
+    private let name: String
+    private let log: LogDestination
+    private let manager: ServiceManager?
+    private let report: Daemon.Report?
+    private let drainTimeout: Duration
+    private let progress = Mutex(Progress())
+
+    init(name: String, log: LogDestination, manager: ServiceManager?, report: Daemon.Report?, drainTimeout: Duration) {
+        (self.name, self.log, self.manager, self.report, self.drainTimeout) = (name, log, manager, report, drainTimeout)
+    }
+
+    private var logger: Logger { Logger(label: name) }
+
+    /// Whether all services run, and none is asked to end.
+    var isServing: Bool { progress.withLock { $0.phase == .serving } }
+
+    /// Takes a tree whose ports are bound, before its reactor runs.
+    func add(_ root: MultiService, on reactor: any Reactor) {
+        let tree = ServiceTree(root)
+        let entry = (handle: reactor.handle, tree: ReactorBound(tree))
+        progress.withLock { $0.trees.append(entry) }
+        reactor.callWhenRunning { [weak reactor] in
+            guard let reactor else { return }
+            do {
+                try root.start()
+                self.treeStarted(on: reactor)
+            } catch {
+                self.treeFailed(error)
+            }
+        }
+        reactor.addSystemEventTrigger(waitingBefore: .shutdown) { [weak reactor] in
+            guard let reactor else { return nil }
+            let limit = self.progress.withLock { $0.secondSignal == nil } ? Self.stopLimit : Self.hastyStopLimit
+            tree.stopping = root.stop().addTimeout(limit, on: reactor).addErrback { [weak reactor] error in
+                let problem = error as? DeferredError == .cancelled ? "took too long to stop" : "\(error)"
+                reactor?.logger.error("services \(problem)")
+            }
+            return tree.stopping
+        }
+    }
+
+    /// Obeys signals from now on.
+    func listen(to signals: ProcessSignals) throws(SystemError) {
+        try signals.listen { number in
+            if number == SIGHUP { self.reopenLog() } else { self.received(number) }
+        }
+    }
+
+    /// Runs the reactors until all is over; what the process ends with.
+    ///
+    /// - Throws: what kept a service from starting; what ended a reactor.
+    func run(_ group: ReactorGroup) throws -> ExitStatus {
+        defer { manager?.tell("STOPPING=1") }
+        try group.run()
+        let (failure, signal, second) = progress.withLock { ($0.failure, $0.signal, $0.secondSignal) }
+        if let failure { throw failure }
+        logger.info("\(name) has ended")
+        if let second { return .signal(second) }
+        return signal == SIGINT ? .signal(SIGINT) : .success
+    }
+
+    // The start.
+
+    private func treeStarted(on reactor: any Reactor) {
+        let serves = progress.withLock { progress in
+            progress.started += 1
+            guard progress.started == progress.trees.count, progress.phase == .starting else { return false }
+            progress.phase = .serving
+            return true
+        }
+        guard serves else { return }
+        logger.info("\(name) serves")
+        manager?.tell("READY=1\nMAINPID=\(System.processID)")
+        report?.succeeded()
+        if let interval = manager?.watchdogInterval { watch(every: interval / 2, on: reactor) }
+    }
+
+    private func treeFailed(_ error: any Error) {
+        let handles = progress.withLock { progress in
+            if progress.failure == nil, progress.phase == .starting { progress.failure = error }
+            progress.phase = .ending
+            return progress.trees.map(\.handle)
+        }
+        for handle in handles { handle.stop() }
+    }
+
+    /// Tells the manager that all is well for as long as every reactor answers.
+    private func watch(every interval: Duration, on reactor: any Reactor) {
+        let heart = Heart(progress.withLock { $0.trees.map(\.handle) })
+        guard let manager else { return }
+        let loop = LoopingCall(on: reactor) {
+            if heart.beat() { manager.tell("WATCHDOG=1") }
+        }
+        _ = try? loop.start(interval)
+    }
+
+    // The end.
+
+    private func reopenLog() {
+        do {
+            try log.reopen()
+            logger.notice("the log was opened anew")
+        } catch {
+            logger.error("the log could not be opened anew: \(error)")
+        }
+    }
+
+    private func received(_ signal: CInt) {
+        let (isFirst, trees) = progress.withLock { progress in
+            let isFirst = progress.signal == nil
+            if isFirst { progress.signal = signal } else if progress.secondSignal == nil { progress.secondSignal = signal }
+            if progress.phase != .ending { progress.phase = .draining }
+            return (isFirst, progress.trees)
+        }
+        let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
+        if isFirst {
+            logger.notice("\(name): draining for at most \(drainTimeout)")
+            manager?.tell("STOPPING=1")
+        } else {
+            logger.warning("\(name) again: what is under way is broken off")
+        }
+        let limit = isFirst ? drainTimeout : .zero
+        for (handle, tree) in trees {
+            handle.callFromThread { reactor in
+                let tree = tree.value
+                tree.root.drain(deadline: reactor.now.advanced(by: limit)).addBoth { _ in reactor.stop() }
+                // Services that stop already have begun with more time than there is now.
+                if !isFirst { reactor.callLater(Self.hastyStopLimit) { tree.stopping?.cancel() } }
+            }
+        }
+    }
+}
+
+/// The services of one reactor.
+private final class ServiceTree {
+    let root: MultiService
+    /// Their stop, once it is under way.
+    var stopping: Deferred<Void>?
+
+    init(_ root: MultiService) {
+        self.root = root
+    }
+}
+
+/// Asks all reactors whether they are well.
+private final class Heart: Sendable {
+    private let handles: [ReactorHandle]
+    private let missing = Mutex(0)
+
+    init(_ handles: [ReactorHandle]) {
+        self.handles = handles
+    }
+
+    /// Asks all anew; whether all have answered what was asked last. Where not, those are waited for.
+    func beat() -> Bool {
+        let areWell = missing.withLock { missing in
+            defer { if missing == 0 { missing = handles.count } }
+            return missing == 0
+        }
+        guard areWell else { return false }
+        for handle in handles {
+            handle.callFromThread { [self] _ in missing.withLock { $0 -= 1 } }
+        }
+        return true
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Logging
+import Twill
+import TwillServices
+
+/// The program that the tests of the runner start: a server of lines that says which process and reactor it runs on, and can be slow.
+@main struct ServiceProgram: Application {
+    static var name: String { "probe" }
+
+    @Option(help: "Where to listen.")
+    var listen = ["tcp:127.0.0.1:0"]
+
+    @Option(help: "What goes wrong: a service that fails to start, one that never stops, or one that ends the process at once.")
+    var fail = ""
+
+    func addServices(to services: MultiService) throws {
+        let place = services.place
+        for endpoint in listen {
+            let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place) })
+            try services.add(server)
+            // Tests read where it listens, from the log.
+        }
+        switch fail {
+        case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
+        case "crash": try services.add(ActionService { fatalError("it was asked to crash") })
+        case "stop":
+            try services.add(ActionService(start: {}, stop: { () -> Deferred<Void>? in Deferred<Void>() }))
+        default: break
+        }
+    }
+}
+
+/// `pid` and `reactor` are answered with numbers, `slow SECONDS` after so many seconds, `stop` stops the reactor, and all else comes back.
+private final class Line: LineReceiver {
+    private let place: ReactorPlace
+    private var underWay = 0
+
+    init(_ place: ReactorPlace) {
+        self.place = place
+        super.init(delimiter: .lf)
+    }
+
+    override var isBusy: Bool { underWay > 0 || super.isBusy }
+
+    override func lineReceived(_ line: Span<UInt8>) throws {
+        let words = try String(validating: line).split(separator: " ")
+        switch words.first {
+        case "reactor": sendLine("\(place.number)")
+        case "log":
+            transport.reactor.logger.warning("\(words.dropFirst().joined(separator: " "))", metadata: ["peer": "a \"client\""])
+            sendLine("logged")
+        case "stop":
+            sendLine("stopping")
+            transport.reactor.stop()
+        case "slow":
+            underWay += 1
+            transport.callLater(.seconds(words.last.flatMap { Double($0) } ?? 0)) {
+                self.underWay -= 1
+                self.sendLine("done")
+            }
+        default: sendLine(line)
+        }
+    }
+}

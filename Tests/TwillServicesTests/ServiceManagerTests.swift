@@ -1,0 +1,87 @@
+import ChildProcess
+import Foundation
+import Testing
+
+/// What a service manager does: it listens on a datagram socket.
+private final class Manager {
+    let descriptor: Int32
+    private(set) var heard: [String] = []
+
+    /// - Parameter name: a path, or a name that begins with @.
+    init(_ name: String) throws {
+        #if canImport(Darwin)
+        descriptor = socket(AF_UNIX, SOCK_DGRAM, 0)
+        #else
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        #endif
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        var bytes = Array(name.utf8)
+        if name.hasPrefix("@") { bytes[0] = 0 }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        let length = socklen_t(2 + bytes.count + (name.hasPrefix("@") ? 0 : 1))
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(descriptor, $0, length) }
+        }
+        #expect(result == 0)
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    func next() -> String? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}
+
+@Suite("A service manager", .timeLimit(.minutes(5)))
+struct ServiceManagerTests {
+    let folder: TestFolder
+
+    init() throws { folder = try TestFolder() }
+
+    #if os(Linux)
+    static let names = ["/socket", "@twill-services-test-\(getpid())"]
+    #else
+    static let names = ["/socket"]
+    #endif
+
+    @Test(arguments: names) func itHearsWhenTheProgramServesAndWhenItStops(name: String) throws {
+        let place = name.hasPrefix("@") ? name : folder.path + name
+        let manager = try Manager(place)
+        let probe = try ProbeProcess(["--reactors", "2"], in: folder, environment: ["NOTIFY_SOCKET": place])
+        #expect(manager.next() == "READY=1\nMAINPID=\(probe.process.pid)")
+        #expect(probe.process.observed.errors.contains("listens on"))
+        probe.process.send(SIGTERM)
+        #expect(manager.next() == "STOPPING=1")
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
+    @Test func itHearsAgainAndAgainThatAllIsWellUntilTheProgramIsNot() throws {
+        let manager = try Manager(folder.path("socket"))
+        let probe = try ProbeProcess(
+            ["--reactors", "2"], in: folder, environment: ["NOTIFY_SOCKET": folder.path("socket"), "WATCHDOG_USEC": "100000"])
+        #expect(manager.next()?.hasPrefix("READY=1") == true)
+        for _ in 0..<5 { #expect(manager.next() == "WATCHDOG=1") }
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
+    @Test func aStartThatFailsIsNeverReady() throws {
+        let manager = try Manager(folder.path("socket"))
+        let end = try ProbeProcess(["--fail", "start"], in: folder, environment: ["NOTIFY_SOCKET": folder.path("socket")]).process
+            .waitForEnd()
+        #expect(end.status == 78)
+        #expect(manager.next() == "STOPPING=1")
+    }
+
+    @Test func aSocketThatIsNotThereIsNoReasonNotToStart() throws {
+        let probe = try ProbeProcess([], in: folder, environment: ["NOTIFY_SOCKET": "/no/such/socket", "WATCHDOG_USEC": "nonsense"])
+        _ = try probe.port()
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+}
