@@ -111,6 +111,15 @@ final class LineClient {
         return String(parts[0])
     }
 
+    /// All that comes until the end of the connection.
+    func rest() -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while case let count = unsafe read(descriptor, &buffer, buffer.count), count > 0 {
+            unread += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        return unread
+    }
+
     func ask(_ line: String) -> String? {
         send(line)
         return next()

@@ -53,7 +53,7 @@ struct Runner<Program: Application> {
                 let root = MultiService(on: reactor, at: place)
                 try application.addServices(to: root)
                 try root.privilegedStart()
-                supervisor.add(root, on: reactor)
+                supervisor.add(root, on: reactor, admin: place.isFirst ? try admin(on: reactor, of: supervisor) : nil)
             }
             try privileges?.drop()
             try supervisor.listen(to: signals)
@@ -64,6 +64,20 @@ struct Runner<Program: Application> {
             if options.daemon || options.syslog || options.logfile != nil { Logger(label: Program.name).critical("\(failure)") }
             throw failure
         }
+    }
+
+    /// The admin endpoint, bound; it has a root of its own, because it is not drained with the others.
+    private func admin(on reactor: any Reactor, of supervisor: Supervisor) throws -> Service? {
+        guard let description = options.admin else { return nil }
+        let root = MultiService(on: reactor)
+        let admin = try AdminService(description) {
+            supervisor.isServing
+        } statistics: {
+            supervisor.statistics(on: $0)
+        }
+        try root.add(admin)
+        try root.privilegedStart()
+        return root
     }
 
     private func goToFolder() throws(RunnerFailure) {

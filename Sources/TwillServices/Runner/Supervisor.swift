@@ -33,6 +33,7 @@ final class Supervisor: Sendable {
     private struct Progress {
         var phase = Phase.starting
         var started = 0
+        var drained = 0
         var failure: (any Error)?
         /// The signal that asked for the end.
         var signal: CInt?
@@ -40,6 +41,8 @@ final class Supervisor: Sendable {
         var secondSignal: CInt?
         /// Each reactor's way in and its tree, which is opened on its thread.
         var trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)] = []
+        /// The reactors, once they run.
+        var group: ReactorGroup?
     }
 
     private let name: String
@@ -58,14 +61,23 @@ final class Supervisor: Sendable {
     /// Whether all services run, and none is asked to end.
     var isServing: Bool { progress.withLock { $0.phase == .serving } }
 
+    /// What all reactors have counted, asked for on the thread of one of them, and how many they are.
+    func statistics(on reactor: any Reactor) -> (sum: Deferred<ReactorStatistics>, count: Int) {
+        guard let group = progress.withLock({ $0.group }) else { return (.fail(ReactorError.gone), 0) }
+        return (group.statistics(on: reactor), group.count)
+    }
+
     /// Takes a tree whose ports are bound, before its reactor runs.
-    func add(_ root: MultiService, on reactor: any Reactor) {
+    ///
+    /// - Parameter admin: a service that is started before the tree and stopped after it.
+    func add(_ root: MultiService, on reactor: any Reactor, admin: Service? = nil) {
         let tree = ServiceTree(root)
         let entry = (handle: reactor.handle, tree: ReactorBound(tree))
         progress.withLock { $0.trees.append(entry) }
         reactor.callWhenRunning { [weak reactor] in
             guard let reactor else { return }
             do {
+                try admin?.start()
                 try root.start()
                 self.treeStarted(on: reactor)
             } catch {
@@ -78,7 +90,7 @@ final class Supervisor: Sendable {
             tree.stopping = root.stop().addTimeout(limit, on: reactor).addErrback { [weak reactor] error in
                 let problem = error as? DeferredError == .cancelled ? "took too long to stop" : "\(error)"
                 reactor?.logger.error("services \(problem)")
-            }
+            }.addCallback { () -> Deferred<Void> in admin?.stop() ?? .succeed(()) }
             return tree.stopping
         }
     }
@@ -94,7 +106,11 @@ final class Supervisor: Sendable {
     ///
     /// - Throws: what kept a service from starting; what ended a reactor.
     func run(_ group: ReactorGroup) throws -> ExitStatus {
-        defer { manager?.tell("STOPPING=1") }
+        progress.withLock { $0.group = group }
+        defer {
+            progress.withLock { $0.group = nil }
+            manager?.tell("STOPPING=1")
+        }
         try group.run()
         let (failure, signal, second) = progress.withLock { ($0.failure, $0.signal, $0.secondSignal) }
         if let failure { throw failure }
@@ -167,11 +183,22 @@ final class Supervisor: Sendable {
         for (handle, tree) in trees {
             handle.callFromThread { reactor in
                 let tree = tree.value
-                tree.root.drain(deadline: reactor.now.advanced(by: limit)).addBoth { _ in reactor.stop() }
+                tree.root.drain(deadline: reactor.now.advanced(by: limit)).addBoth { _ in self.drained(tree) }
                 // Services that stop already have begun with more time than there is now.
                 if !isFirst { reactor.callLater(Self.hastyStopLimit) { tree.stopping?.cancel() } }
             }
         }
+    }
+
+    /// Stops all reactors when the last tree has drained: one that stopped earlier would take the time from the others.
+    private func drained(_ tree: ServiceTree) {
+        guard !tree.hasDrained else { return }
+        tree.hasDrained = true
+        let handles = progress.withLock { progress -> [ReactorHandle] in
+            progress.drained += 1
+            return progress.drained == progress.trees.count ? progress.trees.map(\.handle) : []
+        }
+        for handle in handles { handle.stop() }
     }
 }
 
@@ -180,6 +207,7 @@ private final class ServiceTree {
     let root: MultiService
     /// Their stop, once it is under way.
     var stopping: Deferred<Void>?
+    var hasDrained = false
 
     init(_ root: MultiService) {
         self.root = root

@@ -50,6 +50,9 @@ open class StreamServerEndpointService: Service {
 
     open override var logPrefix: String { name ?? "\(endpoint)" }
 
+    /// The factory that it was made with.
+    final var servedFactory: Factory { factory.wrapped }
+
     /// Where it listens, with the port that was taken where any was asked for; nil where it is not bound.
     public final var address: Address? { port?.address }
 
