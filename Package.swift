@@ -10,7 +10,8 @@ let baseSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 let settings = baseSettings + [.enableUpcomingFeature("MemberImportVisibility")]
-// Which C module a type such as timespec is found in depends on what else a test file imports, so tests go without that check.
+// Which C module a type such as timespec is found in depends on what else a file imports, so tests, and the runner's calls of the system, go
+// without that check.
 let testSettings = baseSettings
 
 let package = Package(
@@ -62,7 +63,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: settings
+            swiftSettings: baseSettings
         ),
         .target(
             name: "TwillTesting",

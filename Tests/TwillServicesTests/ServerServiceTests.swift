@@ -122,6 +122,28 @@ struct ServerServiceTests {
         try scene.end()
     }
 
+    @Test func whoeverHasJustComeIsHeard() throws {
+        let scene = try Scene()
+        scene.network.conditions = LinkConditions(latency: .milliseconds(100))
+        try scene.root.start()
+        let clients = (0..<2).map { _ in AccumulatingProtocol() }
+        for client in clients {
+            try scene.network.host("client").connectTCP(
+                host: "server", port: 8007, factory: ClientFactory { [weak client] (_: Address) in client })
+        }
+        #expect(try scene.network.run(within: .seconds(1)) { scene.server.connectionCount == 2 })
+        // Its message is on its way when the drain begins; the other one says nothing.
+        clients[0].transport.write("hello\n")
+        scene.drain(within: .seconds(30))
+        try scene.network.run(for: .milliseconds(500))
+        #expect(clients[0].text == "goodbye\nok\n" && clients[0].reason == .done)
+        #expect(!clients[1].wasLost)
+        try scene.network.run(for: .seconds(1))
+        #expect(clients[1].reason == .done)
+        #expect(scene.diary.take().last == "drain done")
+        try scene.end()
+    }
+
     @Test func whatIsLeftAtTheDeadlineIsAborted() throws {
         let scene = try Scene()
         try scene.root.start()

@@ -85,3 +85,53 @@ struct ServiceManagerTests {
         #expect(try probe.process.waitForEnd().status == 0)
     }
 }
+
+#if os(Linux)
+/// Sockets that were opened before the program began, as `systemd-socket-activate` hands them down.
+@Suite("Socket activation", .timeLimit(.minutes(5)))
+struct SocketActivationTests {
+    /// A listening socket under the number that the first one has, and the program in the place of the shell that says so.
+    private static let script = """
+        import os, socket, sys
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        os.dup2(listening.fileno(), 3)
+        os.set_inheritable(3, True)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="line")
+        os.execv(sys.argv[1], sys.argv[1:])
+        """
+
+    private static let hasPython = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        .contains { FileManager.default.isExecutableFile(atPath: "\($0)/python3") }
+
+    @Test(.enabled(if: hasPython, "there is no python3"), arguments: ["systemd:index=0", "systemd:name=line"], ["1", "2"])
+    func aSocketThatWasHandedDownIsServed(endpoint: String, reactors: String) throws {
+        let folder = try TestFolder()
+        let probe = try ProbeProcess(
+            ["--listen", endpoint, "--reactors", reactors], in: folder, through: ["python3", "-c", Self.script])
+        let port = try probe.port()
+        for _ in 0..<20 { #expect(try LineClient(port: port).ask("hello") == "hello") }
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
+    @Test(
+        .enabled(
+            if: FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-socket-activate"), "there is no systemd-socket-activate"))
+    func systemdStartsItWithTheFirstConnection() throws {
+        let folder = try TestFolder()
+        // A port that was free a moment ago: the tool takes none by itself.
+        let free = try ProbeProcess([], in: folder)
+        let port = try free.port()
+        free.process.send(SIGTERM)
+        try free.process.waitForEnd()
+        let probe = try ProbeProcess(
+            ["--listen", "systemd:index=0"], in: folder, through: ["/usr/bin/systemd-socket-activate", "--listen=127.0.0.1:\(port)"])
+        try wait { probe.process.observed.errors.contains("Listening on") }
+        #expect(try LineClient(port: port).ask("hello") == "hello")
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+}
+#endif

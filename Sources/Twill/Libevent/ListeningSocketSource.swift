@@ -8,6 +8,9 @@ package protocol ListeningSocketSource: AnyObject {
     /// Called with what has been opened, or taken over, for a place.
     func opened(_ descriptor: CInt, for place: String, at address: Address)
 
+    /// Called when such a socket is about to be closed.
+    func closing(_ descriptor: CInt)
+
     /// Whether the files of UNIX sockets stay when their ports close, because others go on to listen there.
     var keepsFiles: Bool { get }
 }

@@ -97,6 +97,7 @@ final class SocketListener: ListeningPort {
         rest = nil
         if reserve >= 0 { Socket(descriptor: reserve).close() }
         reserve = -1
+        loop.listeningSockets?.closing(socket.descriptor)
         opened.close(keepingFile: loop.listeningSockets?.keepsFiles ?? false)
         loop.forget(self)
         loop.later { [loop, factory] in

@@ -13,6 +13,9 @@ final class ServedFactory: WrappingFactory {
     /// How often a drain tells of its progress.
     private static let reportInterval = Duration.seconds(1)
 
+    /// A connection that is younger than this, and whose peer has said nothing yet, is not idle: its first message is on its way.
+    fileprivate static let silenceOfNewPeers = Duration.seconds(1)
+
     private var connections: [ServedConnection] = []
     private var drain: Drain?
 
@@ -121,6 +124,8 @@ private final class ServedConnection: ProtocolWrapper {
     /// Its protocol's factory holds it, and goes later.
     private let home: ServedFactory
     private var wasAsked = false
+    /// When the connection was made; nil once its peer has said something.
+    private var madeInSilence: ReactorClock.Instant?
 
     init(wrapping wrapped: Protocol, of home: ServedFactory) {
         self.home = home
@@ -128,11 +133,13 @@ private final class ServedConnection: ProtocolWrapper {
     }
 
     override func connectionMade() throws {
+        madeInSilence = transport.reactor.now
         home.enter(self)
         try super.connectionMade()
     }
 
     override func dataReceived(_ data: Span<UInt8>) throws {
+        madeInSilence = nil
         try super.dataReceived(data)
         if home.isDraining { closeUnlessBusy() }
     }
@@ -155,6 +162,12 @@ private final class ServedConnection: ProtocolWrapper {
 
     func closeUnlessBusy() {
         if !wasAsked { return requestDrain(deadline: transport.reactor.now) }
-        if transport.state == .connected, !isBusy { transport.loseConnection() }
+        if transport.state == .connected, !isBusy, !isNew { transport.loseConnection() }
+    }
+
+    /// Whether what the peer has connected for may still be on its way.
+    private var isNew: Bool {
+        guard let madeInSilence else { return false }
+        return madeInSilence.duration(to: transport.reactor.now) < ServedFactory.silenceOfNewPeers
     }
 }

@@ -40,20 +40,28 @@ struct Runner<Program: Application> {
         let manager = ServiceManager()
         try goToFolder()
         let log = try openLog(privileges)
-        let pidFile = try (options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil)).map { (path) throws(RunnerFailure) in
-            try PIDFile(path)
-        }
-        defer { pidFile?.remove() }
         do {
+            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
+            let possessions = Possessions(
+                pidPath: options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil), handoverPath: options.handover,
+                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil))
+            // Where another process serves, it has them until this one does.
+            if inherited == nil { try possessions.takePIDFile() }
+            defer { possessions.giveBack() }
             let signals = ProcessSignals()
             let supervisor = Supervisor(
-                name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout))
+                name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout),
+                possessions: possessions, takesOver: inherited != nil)
             let logger = Logger(label: Program.name)
-            let group = try ReactorGroup(count: options.reactors, logger: logger, sockets: SocketTable()) { reactor, place in
+            let group = try ReactorGroup(count: options.reactors, logger: logger, sockets: possessions.table) { reactor, place in
                 let root = MultiService(on: reactor, at: place)
                 try application.addServices(to: root)
                 try root.privilegedStart()
                 supervisor.add(root, on: reactor, admin: place.isFirst ? try admin(on: reactor, of: supervisor) : nil)
+            }
+            for unused in possessions.table.takeUnused() {
+                logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
+                System.close(unused)
             }
             try privileges?.drop()
             try supervisor.listen(to: signals)

@@ -59,6 +59,14 @@ public struct RunnerOptions: ParsableArguments {
             "An endpoint that answers /live, /ready and /metrics by HTTP: unix:PATH, or tcp:127.0.0.1:PORT.", valueName: "endpoint"))
     var admin: String?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            A UNIX socket for taking over from a process that runs, without refusing a connection: this process takes its listening sockets from there, \
+            the other one drains as soon as this one serves, and the next one finds this one there.
+            """, valueName: "path"))
+    var handover: String?
+
     public init() {}
 
     public func validate() throws {

@@ -30,10 +30,15 @@ final class SocketTable: Sendable {
     }
 
     private let contents: Mutex<Contents>
+    /// Whether a process behind this one may open more sockets at the same addresses.
+    private let mayGrow: Bool
 
-    /// - Parameter inherited: what was handed over, by the places that the process before this one asked for.
-    init(inherited: [(place: String, descriptor: CInt)] = []) {
+    /// - Parameters:
+    ///   - inherited: what was handed over, by the places that the process before this one asked for.
+    ///   - mayGrow: whether a process behind this one may have more reactors, and so open more sockets at the same addresses.
+    init(inherited: [(place: String, descriptor: CInt)] = [], mayGrow: Bool = false) {
         contents = Mutex(Contents(inherited: inherited))
+        self.mayGrow = mayGrow
     }
 
     /// The table as one reactor sees it.
@@ -82,7 +87,9 @@ final class SocketTable: Sendable {
             let key = key(asked)
             if let descriptor = table.takeInherited(key) { return .adopt(descriptor, ownsFile: true) }
             let first = table.entries.first { $0.place == key }
-            guard let first, !place.isFirst else { return .open(port: nil, reusePort: spreads(asked) && place.count > 1) }
+            guard let first, !place.isFirst else {
+                return .open(port: nil, reusePort: spreads(asked) && (place.count > 1 || table.mayGrow))
+            }
             if spreads(asked) { return .open(port: first.address.port.map(Int.init), reusePort: true) }
             let copy = fcntl(first.descriptor, F_DUPFD_CLOEXEC, 3)
             guard copy >= 0 else { throw System.failure("fcntl") }
@@ -93,6 +100,10 @@ final class SocketTable: Sendable {
             let entry = Entry(place: key(asked), descriptor: descriptor, address: address)
             table.contents.withLock { $0.entries.append(entry) }
             counts[asked, default: 0] += 1
+        }
+
+        func closing(_ descriptor: CInt) {
+            table.contents.withLock { $0.entries.removeAll { $0.descriptor == descriptor } }
         }
 
         /// Whether the system spreads the connections of a place over several sockets.

@@ -50,10 +50,16 @@ final class Supervisor: Sendable {
     private let manager: ServiceManager?
     private let report: Daemon.Report?
     private let drainTimeout: Duration
+    private let possessions: Possessions
+    private let takesOver: Bool
     private let progress = Mutex(Progress())
 
-    init(name: String, log: LogDestination, manager: ServiceManager?, report: Daemon.Report?, drainTimeout: Duration) {
+    init(
+        name: String, log: LogDestination, manager: ServiceManager?, report: Daemon.Report?, drainTimeout: Duration,
+        possessions: Possessions, takesOver: Bool
+    ) {
         (self.name, self.log, self.manager, self.report, self.drainTimeout) = (name, log, manager, report, drainTimeout)
+        (self.possessions, self.takesOver) = (possessions, takesOver)
     }
 
     private var logger: Logger { Logger(label: name) }
@@ -122,17 +128,54 @@ final class Supervisor: Sendable {
     // The start.
 
     private func treeStarted(on reactor: any Reactor) {
-        let serves = progress.withLock { progress in
+        let areAllStarted = progress.withLock { progress in
             progress.started += 1
-            guard progress.started == progress.trees.count, progress.phase == .starting else { return false }
+            return progress.started == progress.trees.count && progress.phase == .starting
+        }
+        guard areAllStarted else { return }
+        guard takesOver, let path = possessions.handoverPath else { return serve(on: reactor) }
+        HandoverClient.announce(at: path, on: reactor).addBoth { result in
+            if case .failure(let error) = result { self.logger.warning("the process before this one did not say goodbye: \(error)") }
+            do {
+                try self.possessions.takePIDFile()
+            } catch {
+                // The other one has gone, or goes: somebody has to serve.
+                self.logger.error("\(error)")
+            }
+            self.serve(on: reactor)
+        }
+    }
+
+    /// Tells whoever waits that the program serves, and lets the next one come.
+    private func serve(on reactor: any Reactor) {
+        let isFirst = progress.withLock { progress in
+            guard progress.phase == .starting else { return false }
             progress.phase = .serving
             return true
         }
-        guard serves else { return }
+        guard isFirst else { return }
+        offerHandover(on: reactor)
         logger.info("\(name) serves")
         manager?.tell("READY=1\nMAINPID=\(System.processID)")
         report?.succeeded()
         if let interval = manager?.watchdogInterval { watch(every: interval / 2, on: reactor) }
+    }
+
+    /// Waits for a next process that takes over.
+    private func offerHandover(on reactor: any Reactor) {
+        guard let path = possessions.handoverPath else { return }
+        let root = MultiService(on: reactor)
+        let service = HandoverService(path: path, table: possessions.table) {
+            self.possessions.letNextHaveThem()
+            self.wasSucceeded()
+        }
+        do {
+            try root.add(service)
+            try root.start()
+            reactor.addSystemEventTrigger(waitingBefore: .shutdown) { root.stop() }
+        } catch {
+            logger.error("nobody can take over from this process: \(error)")
+        }
     }
 
     private func treeFailed(_ error: any Error) {
@@ -179,13 +222,28 @@ final class Supervisor: Sendable {
         } else {
             logger.warning("\(name) again: what is under way is broken off")
         }
-        let limit = isFirst ? drainTimeout : .zero
+        drain(trees, within: isFirst ? drainTimeout : .zero)
+    }
+
+    /// The next process serves: this one drains.
+    private func wasSucceeded() {
+        logger.notice("another process has taken over: draining for at most \(drainTimeout)")
+        manager?.tell("STOPPING=1")
+        let trees = progress.withLock { progress in
+            if progress.phase != .ending { progress.phase = .draining }
+            return progress.trees
+        }
+        drain(trees, within: drainTimeout)
+    }
+
+    /// Drains all trees; in no time where there is haste.
+    private func drain(_ trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)], within limit: Duration) {
         for (handle, tree) in trees {
             handle.callFromThread { reactor in
                 let tree = tree.value
                 tree.root.drain(deadline: reactor.now.advanced(by: limit)).addBoth { _ in self.drained(tree) }
                 // Services that stop already have begun with more time than there is now.
-                if !isFirst { reactor.callLater(Self.hastyStopLimit) { tree.stopping?.cancel() } }
+                if limit == .zero { reactor.callLater(Self.hastyStopLimit) { tree.stopping?.cancel() } }
             }
         }
     }

@@ -11,8 +11,8 @@ public import Twill
 /// # Contract
 /// - The port is bound by `privilegedStartService`, and an error of that is thrown. Nobody is accepted before `startService`: those who come
 ///   earlier wait.
-/// - A drain closes the port, and then each connection: at once where its protocol is not ``/Twill/Protocol/isBusy``, else as soon as it is so no more. What is left at the
-///   deadline is aborted. The log tells how far it has come.
+/// - A drain closes the port, and then each connection: at once where its protocol is not ``/Twill/Protocol/isBusy``, else as soon as it is so no more. A connection
+///   that was made less than a second ago, and whose peer has said nothing yet, is given that second. What is left at the deadline is aborted. The log tells how far it has come.
 /// - Stopping does the same within ``drainTimeout``, unless there was a drain before.
 /// - It may be started again.
 ///

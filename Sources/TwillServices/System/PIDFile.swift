@@ -1,3 +1,4 @@
+import Synchronization
 import Twill
 
 #if canImport(Glibc)
@@ -18,6 +19,7 @@ final class PIDFile: Sendable {
 
     private let path: String
     private let descriptor: CInt
+    private let wasHandedOver = Atomic(false)
 
     /// Makes the file, or takes over one that was left behind.
     ///
@@ -59,10 +61,18 @@ final class PIDFile: Sendable {
 
     /// Takes the file away, unless another one is in its place; where this user may not do that, empties it.
     func remove() {
+        guard !wasHandedOver.load(ordering: .relaxed) else { return }
         if Self.isSame(descriptor, path), unsafe unlink(path) == 0 {
             System.close(descriptor)
             return
         }
+        _ = ftruncate(descriptor, 0)
+        System.close(descriptor)
+    }
+
+    /// Lets another process have it: empties it, and gives the lock up. Nothing is left for ``remove()`` to do.
+    func handOver() {
+        guard !wasHandedOver.exchange(true, ordering: .relaxed) else { return }
         _ = ftruncate(descriptor, 0)
         System.close(descriptor)
     }
