@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .library(name: "Twill", targets: ["Twill"]),
         .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
+        .library(name: "TwillMetrics", targets: ["TwillMetrics"]),
         .library(name: "TwillServices", targets: ["TwillServices"]),
         .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
@@ -27,6 +28,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -51,6 +53,15 @@ let package = Package(
                 "Twill",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TwillMetrics",
+            dependencies: [
+                "Twill",
+                "TwillServices",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
             ],
             swiftSettings: settings
         ),
@@ -124,9 +135,11 @@ let package = Package(
                 "ChildProcess",
                 "ServiceProgram",
                 "Twill",
+                "TwillMetrics",
                 "TwillServices",
                 "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: testSettings
         ),
