@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import Twill
 import TwillServices
@@ -18,7 +19,6 @@ import TwillServices
         for endpoint in listen {
             let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place) })
             try services.add(server)
-            // Tests read where it listens, from the log.
         }
         switch fail {
         case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
@@ -30,7 +30,8 @@ import TwillServices
     }
 }
 
-/// `pid` and `reactor` are answered with numbers, `slow SECONDS` after so many seconds, `stop` stops the reactor, and all else comes back.
+/// `reactor` is answered with its number, `slow SECONDS` after so many seconds, `block` keeps the reactor from all else, `stop` stops it, `log` writes to
+/// the log, and all else comes back.
 private final class Line: LineReceiver {
     private let place: ReactorPlace
     private var underWay = 0
@@ -49,6 +50,9 @@ private final class Line: LineReceiver {
         case "log":
             transport.reactor.logger.warning("\(words.dropFirst().joined(separator: " "))", metadata: ["peer": "a \"client\""])
             sendLine("logged")
+        case "block":
+            usleep(1_500_000)
+            sendLine("unblocked")
         case "stop":
             sendLine("stopping")
             transport.reactor.stop()
