@@ -6,6 +6,12 @@
 #include <sys/prctl.h>
 #endif
 
+#ifdef __APPLE__
+#include <crt_externs.h>
+#else
+extern char **environ;
+#endif
+
 int twill_no_new_privileges(void) {
 #ifdef __linux__
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -16,4 +22,12 @@ int twill_no_new_privileges(void) {
 
 void twill_syslog(int priority, const char *line) {
     syslog(priority, "%s", line);
+}
+
+char **twill_environment(void) {
+#ifdef __APPLE__
+    return *_NSGetEnviron();
+#else
+    return environ;
+#endif
 }

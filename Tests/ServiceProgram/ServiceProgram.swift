@@ -22,11 +22,24 @@ import TwillServices
         }
         switch fail {
         case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
+        case "second":
+            try services.add(BoundNote())
+            if !place.isFirst { throw RunnerFailure(.configuration, "There is no second table") }
         case "crash": try services.add(ActionService { fatalError("it was asked to crash") })
         case "stop":
             try services.add(ActionService(start: {}, stop: { () -> Deferred<Void>? in Deferred<Void>() }))
         default: break
         }
+    }
+}
+
+/// Says what is asked of it.
+private final class BoundNote: Service {
+    override func privilegedStartService() throws { reactor.logger.notice("table opened") }
+    override func startService() throws { reactor.logger.notice("table served") }
+    override func stopService() throws -> Deferred<Void>? {
+        reactor.logger.notice("table closed")
+        return nil
     }
 }
 

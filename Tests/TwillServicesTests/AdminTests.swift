@@ -56,7 +56,8 @@ struct AdminTests {
         let port = try #require(log.first { $0.contains("admin listens on") }?.split(separator: ":").last.flatMap { Int($0) })
         let server = try #require(log.first { $0.contains("tcp:127.0.0.1:0 listens") }?.split(separator: ":").last.flatMap { Int($0) })
         #expect(try get("/live", port).hasSuffix("\r\n\r\nlive\n"))
-        #expect(try get("/ready", port).hasPrefix("HTTP/1.0 200 OK"))
+        let ready = try get("/ready", port)
+        #expect(ready.hasPrefix("HTTP/1.0 200 OK"), "\(ready)")
         #expect(try get("/else", port).hasPrefix("HTTP/1.0 404 Not Found"))
         let clients = try (0..<20).map { _ in try LineClient(port: server) }
         for client in clients { #expect(client.ask("hello") == "hello") }

@@ -96,6 +96,16 @@ struct RunnerTests {
         }
     }
 
+    @Test func aReactorThatCannotBeSetUpKeepsTheOthersFromStarting() throws {
+        let arguments = ["--fail", "second", "--reactors", "2", "--pidfile", "pid", "--listen", "unix:socket", "--admin", "unix:admin"]
+        let manager = folder.path("manager")
+        let end = try ProbeProcess(arguments, in: folder, environment: ["NOTIFY_SOCKET": manager]).process.waitForEnd()
+        #expect(end.status == 78)
+        let lines = end.errors.split(separator: "\n").map { $0.split(separator: ": ", maxSplits: 1).last ?? "" }
+        #expect(lines == ["table opened", "table closed", "There is no second table"])
+        #expect(folder.names == [])
+    }
+
     @Test func anAddressInUseIsASentenceAndAStatus() throws {
         let probe = try ProbeProcess([], in: folder)
         let port = try probe.port()
@@ -195,6 +205,18 @@ struct RunnerTests {
         probe.process.send(SIGTERM)
         #expect(try probe.process.waitForEnd().status == 0)
         #expect(folder.names == [])
+    }
+
+    @Test func whatOnlyTheFirstReactorHasDoesNotMixUpThePorts() throws {
+        let probe = try ProbeProcess(["--reactors", "3", "--admin", "tcp:127.0.0.1:0"], in: folder)
+        _ = try probe.port()
+        let lines = probe.process.observed.errors.split(separator: "\n")
+        let ports = Set(lines.filter { $0.contains("tcp:127.0.0.1:0 listens") }.compactMap { $0.split(separator: ":").last })
+        #expect(ports.count == 1)
+        let server = try #require(ports.first.flatMap { Int($0) })
+        for _ in 0..<50 { #expect(try LineClient(port: server).ask("hello") == "hello") }
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
     }
 
     /// A test of the service manager's side of it is in `ServiceManagerTests`.

@@ -122,6 +122,50 @@ struct ServerServiceTests {
         try scene.end()
     }
 
+    @Test func policiesAnswerForTheProtocolsInsideOfThem() throws {
+        let network = SimulatedNetwork(logger: Logger(Diary()))
+        network.conditions = LinkConditions(latency: .zero)
+        let reactor = network.host("server")
+        let (root, diary) = (MultiService(on: reactor), Diary())
+        let patient = TimeoutFactory(wrapping: Factory { Worker(diary) }, timeout: .seconds(600))
+        let limited = LimitTotalConnectionsFactory(wrapping: ThrottlingFactory(wrapping: patient), connectionsMax: 10)
+        try root.add(StreamServerEndpointService("haproxy:tcp:8007:trust=0.0.0.0/0", factory: limited))
+        try root.start()
+        let clients = (0..<2).map { _ in AccumulatingProtocol() }
+        for client in clients {
+            try network.host("client").connectTCP(
+                host: "server", port: 8007, factory: ClientFactory { [weak client] (_: Address) in client })
+        }
+        try network.run(for: .seconds(1))
+        for (client, line) in zip(clients, ["work 5", "hello"]) {
+            client.transport.write("PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\n\(line)\n")
+        }
+        try network.run(for: .seconds(1))
+        root.drain(deadline: reactor.now.advanced(by: .seconds(30))).noting("drain", in: diary)
+        try network.run(for: .seconds(1))
+        #expect(clients.map(\.text) == ["goodbye\n", "ok\ngoodbye\n"])
+        #expect(clients.map(\.wasLost) == [false, true])
+        try network.run(for: .seconds(4))
+        #expect(clients[0].text == "goodbye\ndone\n" && clients[0].reason == .done)
+        #expect(diary.take().last == "drain done")
+        root.stop()
+        try network.stop()
+    }
+
+    @Test func aReceiverThatPausedInAMessageBatchIsBusy() throws {
+        final class Pausing: LineReceiver {
+            override func lineReceived(_ line: Span<UInt8>) { if String(repairing: line) == "one" { pauseProducing() } }
+        }
+        let handler = Pausing()
+        let transport = try feed(handler, "one\r\ntwo\r\n")
+        #expect(handler.isBusy)
+        try handler.resumeProducing()
+        #expect(!handler.isBusy)
+        try transport.receive("thr")
+        #expect(handler.isBusy)
+        transport.lose()
+    }
+
     @Test func whoeverHasJustComeIsHeard() throws {
         let scene = try Scene()
         scene.network.conditions = LinkConditions(latency: .milliseconds(100))

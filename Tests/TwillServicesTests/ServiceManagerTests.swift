@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// What a service manager does: it listens on a datagram socket.
-private final class Manager {
+final class Manager {
     let descriptor: Int32
 
     /// - Parameter name: a path, or a name that begins with @.

@@ -1,4 +1,5 @@
-// The few calls of the runner that take a variable number of arguments, or are not there on every system, which Swift can't call.
+// The few things of the system that the runner needs and Swift does not see: calls that take a variable number of arguments, or that only some
+// systems have.
 
 #ifndef TWILL_CSERVICES_H
 #define TWILL_CSERVICES_H
@@ -8,5 +9,8 @@ int twill_no_new_privileges(void);
 
 // Sends a line to the system's log.
 void twill_syslog(int priority, const char *line);
+
+// The environment of this process.
+char **twill_environment(void);
 
 #endif

@@ -42,6 +42,8 @@ final class ServedFactory: WrappingFactory {
 
     fileprivate var isDraining: Bool { drain != nil }
 
+    fileprivate var drainDeadline: ReactorClock.Instant? { drain?.deadline }
+
     fileprivate func enter(_ connection: ServedConnection) {
         connection.slot = connections.count
         connections.append(connection)
@@ -161,7 +163,8 @@ private final class ServedConnection: ProtocolWrapper {
     }
 
     func closeUnlessBusy() {
-        if !wasAsked { return requestDrain(deadline: transport.reactor.now) }
+        // One that was made while the others were being asked.
+        if !wasAsked { return requestDrain(deadline: home.drainDeadline ?? transport.reactor.now) }
         if transport.state == .connected, !isBusy, !isNew { transport.loseConnection() }
     }
 

@@ -11,14 +11,15 @@ import Twill
 /// Asking changes nothing: a next process that dies before it serves was never there. Both processes accept from the same sockets until `ready`, and from
 /// then on this one drains; who waits in a socket's queue is served by whoever is there.
 final class HandoverService: StreamServerEndpointService {
+    private static let ownName = "handover"
+
     /// - Parameters:
     ///   - path: where the next process asks; only this user may.
     ///   - table: what is to be handed over.
     ///   - letGo: called when the next process serves.
     init(path: String, table: SocketTable, letGo: @escaping () -> Void) {
-        let own = "unix:\(path)"
-        let giver = GiverFactory(table: table, besides: own, letGo: letGo)
-        super.init(UNIXServerEndpoint(UNIXBinding(path: path)), factory: giver, name: "handover")
+        let giver = GiverFactory(table: table, besides: "\(Self.ownName) unix:\(path)", letGo: letGo)
+        super.init(UNIXServerEndpoint(UNIXBinding(path: path)), factory: giver, name: Self.ownName)
         giver.service = self
     }
 }

@@ -61,7 +61,7 @@ public final class ReactorGroup: Sendable {
                 try setUp(reactor, place)
             }
         } catch {
-            for reactor in reactors { Self.close(reactor) }
+            for reactor in reactors { reactor.discard() }
             throw error
         }
         handles = reactors.map(\.handle)
@@ -70,13 +70,7 @@ public final class ReactorGroup: Sendable {
 
     deinit {
         // Ports hold their reactor, and it holds them.
-        if !progress.withLock({ $0.hasRun }) { for reactor in reactors { Self.close(reactor.value) } }
-    }
-
-    /// Closes what a reactor has opened that will not run.
-    private static func close(_ reactor: LibeventReactor) {
-        reactor.stop()
-        try? reactor.run(installSignalHandlers: false)
+        if !progress.withLock({ $0.hasRun }) { for reactor in reactors { reactor.value.discard() } }
     }
 
     /// How many reactors there are.

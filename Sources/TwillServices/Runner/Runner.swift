@@ -52,26 +52,38 @@ struct Runner<Program: Application> {
             let supervisor = Supervisor(
                 name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout),
                 possessions: possessions, takesOver: inherited != nil)
-            let logger = Logger(label: Program.name)
-            let group = try ReactorGroup(count: options.reactors, logger: logger, sockets: possessions.table) { reactor, place in
-                let root = MultiService(on: reactor, at: place)
-                try application.addServices(to: root)
-                try root.privilegedStart()
-                supervisor.add(root, on: reactor, admin: place.isFirst ? try admin(on: reactor, of: supervisor) : nil)
+            do {
+                let group = try reactors(for: supervisor, possessions.table)
+                try privileges?.drop()
+                try supervisor.listen(to: signals)
+                return try supervisor.run(group)
+            } catch {
+                supervisor.abandon()
+                throw error
             }
-            for unused in possessions.table.takeUnused() {
-                logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
-                System.close(unused)
-            }
-            try privileges?.drop()
-            try supervisor.listen(to: signals)
-            return try supervisor.run(group)
         } catch {
             // The log has it, too: the sentence on the terminal is gone with it.
             let failure = RunnerFailure(error)
             if options.daemon || options.syslog || options.logfile != nil { Logger(label: Program.name).critical("\(failure)") }
             throw failure
         }
+    }
+
+    /// The reactors with their services, whose ports are bound.
+    private func reactors(for supervisor: Supervisor, _ table: SocketTable) throws -> ReactorGroup {
+        let logger = Logger(label: Program.name)
+        let group = try ReactorGroup(count: options.reactors, logger: logger, sockets: table) { reactor, place in
+            let root = MultiService(on: reactor, at: place)
+            try application.addServices(to: root)
+            let admin = place.isFirst ? try admin(on: reactor, of: supervisor) : nil
+            try root.privilegedStart()
+            supervisor.add(root, on: reactor, admin: admin)
+        }
+        for unused in table.takeUnused() {
+            logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
+            System.close(unused)
+        }
+        return group
     }
 
     /// The admin endpoint, bound; it has a root of its own, because it is not drained with the others.

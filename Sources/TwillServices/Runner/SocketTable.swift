@@ -12,11 +12,11 @@ import Darwin
 /// The listening sockets of a program: what several reactors share, and what a process before this one has handed over.
 ///
 /// The first reactor decides: those behind it ask for the same places in the same order, and get a socket of their own at the address that the first
-/// one got, or a copy of its socket.
+/// one got, or a copy of its socket. A service asks under its name, so that one that only the first reactor has does not change what the others get.
 final class SocketTable: Sendable {
     /// A socket and where it is.
     struct Entry: Sendable {
-        /// What was asked for, and the how-manieth time.
+        /// Who asked, for what, and the how-manieth time.
         let place: String
         let descriptor: CInt
         let address: Address
@@ -42,7 +42,7 @@ final class SocketTable: Sendable {
     }
 
     /// The table as one reactor sees it.
-    func source(for place: ReactorPlace) -> any ListeningSocketSource {
+    func source(for place: ReactorPlace) -> Source {
         Source(self, place)
     }
 
@@ -69,19 +69,26 @@ final class SocketTable: Sendable {
         }
     }
 
-    private final class Source: ListeningSocketSource {
+    final class Source: ListeningSocketSource {
+        /// Who asks.
+        var scope = ""
         private let table: SocketTable
         private let place: ReactorPlace
         /// How often each place was asked for.
         private var counts: [String: Int] = [:]
 
-        init(_ table: SocketTable, _ place: ReactorPlace) {
+        fileprivate init(_ table: SocketTable, _ place: ReactorPlace) {
             (self.table, self.place) = (table, place)
         }
 
         var keepsFiles: Bool { table.contents.withLock { $0.keepsFiles } }
 
-        private func key(_ asked: String) -> String { "\(asked)#\(counts[asked, default: 0])" }
+        private func key(_ asked: String) -> String {
+            let asked = "\(scope) \(asked)"
+            // It is sent as a line when it is handed over.
+            let line = asked.contains(where: \.isNewline) ? String(asked.map { $0.isNewline ? " " : $0 }) : asked
+            return "\(line)#\(counts[asked, default: 0])"
+        }
 
         func answer(for asked: String) throws -> ListeningSocketAnswer {
             let key = key(asked)
@@ -99,7 +106,7 @@ final class SocketTable: Sendable {
         func opened(_ descriptor: CInt, for asked: String, at address: Address) {
             let entry = Entry(place: key(asked), descriptor: descriptor, address: address)
             table.contents.withLock { $0.entries.append(entry) }
-            counts[asked, default: 0] += 1
+            counts["\(scope) \(asked)", default: 0] += 1
         }
 
         func closing(_ descriptor: CInt) {

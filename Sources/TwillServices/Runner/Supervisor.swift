@@ -101,6 +101,11 @@ final class Supervisor: Sendable {
         }
     }
 
+    /// Stops the trees of a program that will not run after all; called on the thread on which they were made.
+    func abandon() {
+        for (_, tree) in progress.withLock({ $0.trees }) { tree.value.root.stop().addErrback { self.logger.error("\($0)") } }
+    }
+
     /// Obeys signals from now on.
     func listen(to signals: ProcessSignals) throws(SystemError) {
         try signals.listen { number in

@@ -61,6 +61,9 @@ open class StreamServerEndpointService: Service {
 
     /// Binds the port. An override calls `super`.
     open override func privilegedStartService() throws {
+        let sockets = (reactor as? LibeventReactor)?.listeningSockets as? SocketTable.Source
+        sockets?.scope = logPrefix
+        defer { sockets?.scope = "" }
         let port = try endpoint.listen(factory, on: reactor)
         port.pauseAccepting()
         if let connectionsMax { port.connectionsMax = connectionsMax }

@@ -1,3 +1,4 @@
+import CServices
 import Twill
 
 #if canImport(Glibc)
@@ -108,7 +109,7 @@ enum Daemon {
         var arguments = unsafe CommandLine.arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe arguments.forEach { unsafe free($0) } }
         var child: pid_t = 0
-        let result = unsafe posix_spawn(&child, program, &actions, &attributes, &arguments, environ)
+        let result = unsafe posix_spawn(&child, program, &actions, &attributes, &arguments, twill_environment())
         guard result == 0 else { throw SystemError(call: "posix_spawn", errno: result) }
         return child
     }
