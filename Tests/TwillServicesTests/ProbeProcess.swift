@@ -83,9 +83,8 @@ final class LineClient {
             }
         }
         guard result == 0 else {
-            let number = errno
-            close(descriptor)
-            throw ChildProcess.Failure("couldn't connect: errno \(number)")
+            // Everything is set, so this object's end closes the socket.
+            throw ChildProcess.Failure("couldn't connect: errno \(errno)")
         }
         var patience = timeval(tv_sec: 30, tv_usec: 0)
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
