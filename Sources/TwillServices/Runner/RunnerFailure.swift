@@ -14,8 +14,10 @@ import Darwin
 public struct RunnerFailure: Error, CustomStringConvertible, Sendable {
     /// What the process ends with.
     public let status: ExitStatus
+    /// The sentence.
     public let description: String
 
+    /// A failure with a status and a sentence, without a full stop.
     public init(_ status: ExitStatus, _ description: String) {
         self.status = status
         self.description = description

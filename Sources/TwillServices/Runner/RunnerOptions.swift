@@ -67,8 +67,10 @@ public struct RunnerOptions: ParsableArguments {
             """, valueName: "path"))
     var handover: String?
 
+    /// The defaults.
     public init() {}
 
+    /// Refuses what does not fit together.
     public func validate() throws {
         if daemon, nodaemon { throw ValidationError("--daemon and --nodaemon exclude each other.") }
         if syslog, logfile != nil { throw ValidationError("--syslog and --logfile exclude each other.") }
