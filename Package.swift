@@ -10,7 +10,8 @@ let baseSettings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 let settings = baseSettings + [.enableUpcomingFeature("MemberImportVisibility")]
-// Which C module a type such as timespec is found in depends on what else a test file imports, so tests go without that check.
+// Which C module a type such as timespec is found in depends on what else a file imports, so tests, and the runner's calls of the system, go
+// without that check.
 let testSettings = baseSettings
 
 let package = Package(
@@ -20,12 +21,15 @@ let package = Package(
         .library(name: "Twill", targets: ["Twill"]),
         .library(name: "TwillLifecycle", targets: ["TwillLifecycle"]),
         .library(name: "TwillTLS", targets: ["TwillTLS"]),
+        .library(name: "TwillMetrics", targets: ["TwillMetrics"]),
+        .library(name: "TwillServices", targets: ["TwillServices"]),
         .library(name: "TwillTesting", targets: ["TwillTesting"]),
         .executable(name: "twill", targets: ["TwillTool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -67,6 +71,26 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
+        ),
+        .target(
+            name: "TwillMetrics",
+            dependencies: [
+                "Twill",
+                "TwillServices",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(name: "CServices"),
+        .target(
+            name: "TwillServices",
+            dependencies: [
+                "CServices",
+                "Twill",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: baseSettings
         ),
         .target(
             name: "TwillTesting",
@@ -123,6 +147,31 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Peers/tls_peer.py"],
+            swiftSettings: testSettings
+        ),
+        .executableTarget(
+            name: "ServiceProgram",
+            dependencies: [
+                "Twill",
+                "TwillServices",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/ServiceProgram",
+            swiftSettings: testSettings
+        ),
+        .testTarget(
+            name: "TwillServicesTests",
+            dependencies: [
+                "ChildProcess",
+                "ServiceProgram",
+                "Twill",
+                "TwillMetrics",
+                "TwillServices",
+                "TwillTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: testSettings
         ),
         .testTarget(

@@ -5,7 +5,8 @@ let package = Package(
     name: "twill-examples",
     platforms: [.macOS(.v26)],
     dependencies: [
-        .package(name: "twill", path: "..")
+        .package(name: "twill", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
     ],
     targets: [
         "EchoServer", "EchoClient", "PickyEcho", "TenEchoClients", "CountingEcho", "QOTD", "Answers", "AbortStalled", "MessageQueue",
@@ -17,7 +18,14 @@ let package = Package(
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
     } + [
         .executableTarget(
-            name: "TLSEcho", dependencies: [.product(name: "Twill", package: "twill"), .product(name: "TwillTLS", package: "twill")])
+            name: "TLSEcho", dependencies: [.product(name: "Twill", package: "twill"), .product(name: "TwillTLS", package: "twill")]),
+        .executableTarget(
+            name: "Admin",
+            dependencies: [
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Twill", package: "twill"),
+                .product(name: "TwillServices", package: "twill"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

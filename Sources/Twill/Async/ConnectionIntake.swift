@@ -35,6 +35,9 @@ final class ConnectionIntake: Protocol, HalfCloseableProtocol {
 
     override var logPrefix: String { "Connection" }
 
+    /// Its task does something unless it waits for input; half a message that it has read is as good as none, because it can't be seen.
+    override var isBusy: Bool { !reader.isTaken || !isEmpty }
+
     override func connectionMade() {
         whenMade?(self)
         whenMade = nil

@@ -31,7 +31,7 @@ public final class ConnectionServer {
 }
 
 /// The tasks that serve the connections of one port.
-final class ServedTasks {
+package final class ServedTasks {
     // It has the port, whose factory has these.
     private unowned let reactor: any Reactor
     private let handler: @Sendable (Connection) async throws -> Void
@@ -78,7 +78,7 @@ final class ServedTasks {
     }
 
     /// Cancels all tasks, and calls when the last has ended, or when the time is over and their connections were aborted.
-    func cancelAll(within deadline: Duration, then call: @escaping () -> Void) {
+    package func cancelAll(within deadline: Duration, then call: @escaping () -> Void) {
         guard !served.isEmpty else { return call() }
         var isDone = false
         let finish = {

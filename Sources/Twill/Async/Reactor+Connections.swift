@@ -25,9 +25,7 @@ extension Reactor {
         _ endpoint: any StreamServerEndpoint, shutdownTimeout: Duration = .seconds(10),
         handler: @escaping @Sendable (Connection) async throws -> Void
     ) throws -> ConnectionServer {
-        let tasks = ServedTasks(on: self, handler)
-        let handle = handle
-        let factory = Factory { ConnectionIntake(handle) { tasks.serve($0) } }
+        let (factory, tasks) = connectionFactory(handler: handler)
         let port = try endpoint.listen(factory, on: self)
         addSystemEventTrigger(waitingBefore: .shutdown) { [weak port] in
             // Nobody new comes while the others are waited for.
@@ -37,6 +35,15 @@ extension Reactor {
             return ended
         }
         return ConnectionServer(port: port, tasks: tasks)
+    }
+
+    /// A factory whose connections are served by tasks on this reactor's thread, and these tasks.
+    package func connectionFactory(
+        handler: @escaping @Sendable (Connection) async throws -> Void
+    ) -> (factory: Factory, tasks: ServedTasks) {
+        let tasks = ServedTasks(on: self, handler)
+        let handle = handle
+        return (Factory { ConnectionIntake(handle) { tasks.serve($0) } }, tasks)
     }
 
     /// Connects, and gives the connection when it is made; on the reactor's thread.

@@ -31,6 +31,13 @@ final class ProxiedProtocol: Protocol, HalfCloseableProtocol {
 
     override var unfinishedByteCount: Int { wrapped?.unfinishedByteCount ?? parser.unfinishedByteCount }
 
+    /// One that waits for its header serves nobody yet; what it holds was not delivered.
+    override var isBusy: Bool { wrapped?.isBusy ?? false || !held.isEmpty }
+
+    override func drainRequested(deadline: ReactorClock.Instant) throws {
+        try wrapped?.drainRequested(deadline: deadline)
+    }
+
     override var halfCloseable: (any HalfCloseableProtocol)? {
         // Without a header nobody may answer a peer that says no more.
         held.isEmpty ? wrapped?.halfCloseable : self

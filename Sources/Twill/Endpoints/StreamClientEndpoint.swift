@@ -46,6 +46,8 @@ extension StreamClientEndpoint {
 
 /// The factory refused the connection that was made. Twisted: `NoProtocol`.
 public struct NoProtocol: Error, CustomStringConvertible {
+    package init() {}
+
     public var description: String { "the connection was made, and the factory refused it: buildProtocol returned nil" }
 }
 

@@ -171,6 +171,9 @@ open class FrameReceiver: Protocol, Producer {
     /// The bytes of a frame whose end is still to come. Those that a pause holds back are not among them: nobody waits for the peer then.
     open override var unfinishedByteCount: Int { unfinishedBytes.count }
 
+    /// Whether a frame is unfinished, or a pause holds frames back.
+    open override var isBusy: Bool { unfinishedByteCount > 0 || !queue.isEmpty }
+
     /// Takes those bytes away: they will not be delivered. Twisted: `clearLineBuffer`.
     public final func takeUnreadBytes() -> [UInt8] {
         let unread = takeUnfinishedBytes() + lent.bytes(from: position) + queue

@@ -126,6 +126,13 @@ extension LibeventReactor {
         released.removeAll(keepingCapacity: true)
     }
 
+    /// Closes what was opened on a reactor that will not run after all: none of the calls that wait for its start, or its end, is made.
+    package func discard() {
+        events.removeAll()
+        stop()
+        try? run(installSignalHandlers: false)
+    }
+
     /// Tells everyone, closes everything, and leaves the loop.
     func shutDown() {
         guard !isShuttingDown else { return }

@@ -2,17 +2,17 @@
 extension LibeventReactor {
     @discardableResult
     public func listenTCP(on binding: TCPBinding, factory: Factory) throws -> any ListeningPort {
-        try serve(ListeningSocket(binding), factory)
+        try serve(ListeningSocket(binding, from: listeningSockets), factory)
     }
 
     @discardableResult
     public func listenUNIX(on binding: UNIXBinding, factory: Factory) throws -> any ListeningPort {
-        try serve(ListeningSocket(binding), factory)
+        try serve(ListeningSocket(binding, from: listeningSockets), factory)
     }
 
     @discardableResult
     public func adoptStreamPort(_ descriptor: CInt, factory: Factory) throws -> any ListeningPort {
-        try serve(ListeningSocket(adopting: descriptor), factory)
+        try serve(ListeningSocket(adopting: descriptor, from: listeningSockets), factory)
     }
 
     public func adoptStreamConnection(_ descriptor: CInt, factory: Factory) throws {

@@ -78,6 +78,8 @@ public final class LibeventReactor: Reactor {
 
     // Of the connections, in LibeventReactor+Network.swift.
     var listeners: [SocketListener] = []
+    /// Who may have a listening socket already.
+    package var listeningSockets: (any ListeningSocketSource)?
     var dialers: [SocketDialer] = []
     /// Listeners that wait for descriptors to be freed.
     var resting: [SocketListener] = []

@@ -16,9 +16,9 @@ struct ListeningSocket {
     /// The file of a UNIX socket.
     var file: UNIXSocketFile?
 
-    func close() {
+    func close(keepingFile: Bool = false) {
         // First the file: who comes in between finds nobody rather than a socket that nobody listens on.
-        file?.remove()
+        if !keepingFile { file?.remove() }
         socket.close()
     }
 }

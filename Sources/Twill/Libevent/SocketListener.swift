@@ -97,7 +97,8 @@ final class SocketListener: ListeningPort {
         rest = nil
         if reserve >= 0 { Socket(descriptor: reserve).close() }
         reserve = -1
-        opened.close()
+        loop.listeningSockets?.closing(socket.descriptor)
+        opened.close(keepingFile: loop.listeningSockets?.keepsFiles ?? false)
         loop.forget(self)
         loop.later { [loop, factory] in
             do {

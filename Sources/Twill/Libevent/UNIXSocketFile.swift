@@ -21,6 +21,12 @@ final class UNIXSocketFile {
         self.lock = lock
     }
 
+    /// Takes over the file of a socket that was taken over; nil where there is none. Its lock is whoever's it was.
+    convenience init?(takingOver path: String) {
+        guard !path.hasPrefix("@"), let identity = FileIdentity(path), identity.isSocket else { return nil }
+        self.init(path: path, identity: identity, lock: nil)
+    }
+
     /// Binds a socket to a path, with a mode.
     static func bind(_ socket: Socket, to binding: UNIXBinding) throws(ListenError) -> UNIXSocketFile {
         let path = binding.path

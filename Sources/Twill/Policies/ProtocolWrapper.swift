@@ -13,7 +13,7 @@
 /// # Contract
 /// - The protocol inside gets the same transport, unless `connectionMade` gives it a ``TransportWrapper`` over it. That is for policies that
 ///   must know what is written, or hold the protocol back.
-/// - For log lines, half-closing and unfinished messages it answers as the one inside does. The two calls of a
+/// - For log lines, half-closing, unfinished messages and whether it is busy it answers as the one inside does. The two calls of a
 ///   ``HalfCloseableProtocol`` go there directly.
 /// - Neither holds the other in a circle: both are let go after `connectionLost`, if you add no circle of your own.
 ///
@@ -41,6 +41,8 @@ open class ProtocolWrapper: Protocol {
 
     open override var unfinishedByteCount: Int { wrapped.unfinishedByteCount }
 
+    open override var isBusy: Bool { wrapped.isBusy }
+
     package override func replace(_ previous: Protocol, by next: Protocol) {
         if wrapped === previous { wrapped = next } else { wrapped.replace(previous, by: next) }
     }
@@ -51,6 +53,10 @@ open class ProtocolWrapper: Protocol {
 
     open override func dataReceived(_ data: Span<UInt8>) throws {
         try wrapped.dataReceived(data)
+    }
+
+    open override func drainRequested(deadline: ReactorClock.Instant) throws {
+        try wrapped.drainRequested(deadline: deadline)
     }
 
     open override func connectionLost(_ reason: ConnectionLost) throws {

@@ -47,6 +47,19 @@ open class Protocol {
     /// How many bytes of a message that is not whole yet the protocol holds; 0 where it can't tell. Deadlines for whole messages ask for it.
     open var unfinishedByteCount: Int { 0 }
 
+    /// Whether closing now would break something off: a message that has arrived in part, an answer that is still being made.
+    ///
+    /// A server that is to end asks for it, at once and then again and again, and closes the connection where the answer is no. What was written
+    /// need not be thought of here: it is sent first. By default, whether a message is unfinished; a protocol that answers later than it was asked
+    /// says so:
+    ///
+    /// ```swift
+    /// override var isBusy: Bool { answersUnderWay > 0 || super.isBusy }
+    /// ```
+    ///
+    /// A protocol that wraps another one answers for that one. Twisted has none.
+    open var isBusy: Bool { unfinishedByteCount > 0 }
+
     /// Makes a protocol that is not connected yet.
     public init() {}
 
@@ -122,6 +135,18 @@ open class Protocol {
 
     /// Lets another protocol take the place of one that this one wraps.
     package func replace(_ previous: Protocol, by next: Protocol) {}
+
+    /// Called at most once, when the server that serves the connection is to end: a place to say goodbye, or to refuse further requests.
+    ///
+    /// The connection is closed afterwards, as soon as it ``isBusy`` no more, and aborted at the deadline. Input is delivered until then. A
+    /// protocol that wraps another one hands the call on.
+    ///
+    /// ```swift
+    /// override func drainRequested(deadline: ReactorClock.Instant) { sendLine("this server ends: come back in a minute") }
+    /// ```
+    ///
+    /// Twisted has none.
+    open func drainRequested(deadline: ReactorClock.Instant) throws {}
 
     /// Called exactly once, after the last `dataReceived`. The transport accepts no more writes. Break reference cycles here.
     ///

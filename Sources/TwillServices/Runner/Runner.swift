@@ -1,0 +1,128 @@
+import Logging
+import Twill
+
+/// Brings a program up and down again; ``Application`` documents the order.
+///
+/// What stands here is the order, and nothing else: each step is a type of its own.
+struct Runner<Program: Application> {
+    private let application: Program
+    private let options: RunnerOptions
+
+    init(_ application: Program, _ options: RunnerOptions) {
+        (self.application, self.options) = (application, options)
+    }
+
+    /// Runs the program to its end; called on the first thread, before there is another one.
+    func run() -> ExitStatus {
+        let report = Daemon.report()
+        do {
+            if options.daemon, report == nil {
+                // What is wrong with the command line is better said here.
+                _ = try privileges()
+                try Daemon.start()
+                return .success
+            }
+            return try serve(report)
+        } catch {
+            let failure = RunnerFailure(error)
+            System.write("\(Program.name): \(failure)\n", to: 2)
+            report?.failed(failure)
+            return failure.status
+        }
+    }
+
+    private func privileges() throws(RunnerFailure) -> Privileges? {
+        options.uid == nil && options.gid == nil ? nil : try Privileges(user: options.uid, group: options.gid)
+    }
+
+    private func serve(_ report: Daemon.Report?) throws -> ExitStatus {
+        let privileges = try privileges()
+        let manager = ServiceManager()
+        try goToFolder()
+        let log = try openLog(privileges)
+        do {
+            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
+            let possessions = Possessions(
+                pidPath: options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil), handoverPath: options.handover,
+                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil))
+            // Where another process serves, it has them until this one does.
+            if inherited == nil { try possessions.takePIDFile() }
+            defer { possessions.giveBack() }
+            let signals = ProcessSignals()
+            let supervisor = Supervisor(
+                name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout),
+                possessions: possessions, takesOver: inherited != nil)
+            do {
+                let group = try reactors(for: supervisor, possessions.table)
+                try privileges?.drop()
+                try supervisor.listen(to: signals)
+                return try supervisor.run(group)
+            } catch {
+                supervisor.abandon()
+                throw error
+            }
+        } catch {
+            // The log has it, too: the sentence on the terminal is gone with it.
+            let failure = RunnerFailure(error)
+            if options.daemon || options.syslog || options.logfile != nil { Logger(label: Program.name).critical("\(failure)") }
+            throw failure
+        }
+    }
+
+    /// The reactors with their services, whose ports are bound.
+    private func reactors(for supervisor: Supervisor, _ table: SocketTable) throws -> ReactorGroup {
+        let logger = Logger(label: Program.name)
+        let group = try ReactorGroup(count: options.reactors, logger: logger, sockets: table) { reactor, place in
+            let root = MultiService(on: reactor, at: place)
+            try application.addServices(to: root)
+            let admin = place.isFirst ? try admin(on: reactor, of: supervisor) : nil
+            try root.privilegedStart()
+            supervisor.add(root, on: reactor, admin: admin)
+        }
+        for unused in table.takeUnused() {
+            logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
+            System.close(unused)
+        }
+        return group
+    }
+
+    /// The admin endpoint, bound; it has a root of its own, because it is not drained with the others.
+    private func admin(on reactor: any Reactor, of supervisor: Supervisor) throws -> Service? {
+        guard let description = options.admin else { return nil }
+        let root = MultiService(on: reactor)
+        let admin = try AdminService(description) {
+            supervisor.isServing
+        } statistics: {
+            supervisor.statistics(on: $0)
+        }
+        try root.add(admin)
+        try root.privilegedStart()
+        return root
+    }
+
+    private func goToFolder() throws(RunnerFailure) {
+        if let folder = options.chroot {
+            do { try System.changeRoot(folder) } catch { throw RunnerFailure("Couldn't make \(folder) the root of all", error) }
+        }
+        if let folder = options.rundir ?? (options.chroot == nil ? nil : "/") {
+            do { try System.changeFolder(folder) } catch { throw RunnerFailure("Couldn't go to the folder \(folder)", error) }
+        }
+        if let mask = options.umask?.bits ?? (options.daemon ? 0o077 : nil) { System.setFileMask(mask) }
+    }
+
+    /// Opens the log, and sends all that is logged in this process there.
+    private func openLog(_ privileges: Privileges?) throws(RunnerFailure) -> LogDestination {
+        let destination: LogDestination
+        switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
+        case _ where options.syslog: destination = .syslog(named: Program.name)
+        case "-": destination = .standardOutput
+        case let path?: destination = try .file(path, for: privileges)
+        case nil: destination = .standardError
+        }
+        let (format, level) = (options.logFormat, options.logLevel.level)
+        LoggingSystem.bootstrap { label in
+            RunnerLogHandler(label: label, destination: destination, format: format, logLevel: level)
+        }
+        return destination
+    }
+}

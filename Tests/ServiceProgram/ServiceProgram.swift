@@ -1,0 +1,81 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Twill
+import TwillServices
+
+/// The program that the tests of the runner start: a server of lines that says which process and reactor it runs on, and can be slow.
+@main struct ServiceProgram: Application {
+    static var name: String { "probe" }
+
+    @Option(help: "Where to listen.")
+    var listen = ["tcp:127.0.0.1:0"]
+
+    @Option(help: "What goes wrong: a service that fails to start, one that never stops, or one that ends the process at once.")
+    var fail = ""
+
+    func addServices(to services: MultiService) throws {
+        let place = services.place
+        for endpoint in listen {
+            let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place) })
+            try services.add(server)
+        }
+        switch fail {
+        case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
+        case "second":
+            try services.add(BoundNote())
+            if !place.isFirst { throw RunnerFailure(.configuration, "There is no second table") }
+        case "crash": try services.add(ActionService { fatalError("it was asked to crash") })
+        case "stop":
+            try services.add(ActionService(start: {}, stop: { () -> Deferred<Void>? in Deferred<Void>() }))
+        default: break
+        }
+    }
+}
+
+/// Says what is asked of it.
+private final class BoundNote: Service {
+    override func privilegedStartService() throws { reactor.logger.notice("table opened") }
+    override func startService() throws { reactor.logger.notice("table served") }
+    override func stopService() throws -> Deferred<Void>? {
+        reactor.logger.notice("table closed")
+        return nil
+    }
+}
+
+/// `reactor` is answered with its number, `slow SECONDS` after so many seconds, `block` keeps the reactor from all else, `stop` stops it, `log` writes to
+/// the log, and all else comes back.
+private final class Line: LineReceiver {
+    private let place: ReactorPlace
+    private var underWay = 0
+
+    init(_ place: ReactorPlace) {
+        self.place = place
+        super.init(delimiter: .lf)
+    }
+
+    override var isBusy: Bool { underWay > 0 || super.isBusy }
+
+    override func lineReceived(_ line: Span<UInt8>) throws {
+        let words = try String(validating: line).split(separator: " ")
+        switch words.first {
+        case "reactor": sendLine("\(place.number)")
+        case "log":
+            transport.reactor.logger.warning("\(words.dropFirst().joined(separator: " "))", metadata: ["peer": "a \"client\""])
+            sendLine("logged")
+        case "block":
+            usleep(1_500_000)
+            sendLine("unblocked")
+        case "stop":
+            sendLine("stopping")
+            transport.reactor.stop()
+        case "slow":
+            underWay += 1
+            transport.callLater(.seconds(words.last.flatMap { Double($0) } ?? 0)) {
+                self.underWay -= 1
+                self.sendLine("done")
+            }
+        default: sendLine(line)
+        }
+    }
+}
