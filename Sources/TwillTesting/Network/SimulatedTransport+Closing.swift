@@ -115,7 +115,7 @@ extension SimulatedTransport {
     /// Closes the socket so that the peer gets all that was sent: where closing could turn into a reset, says that no more will come and
     /// discards input until the peer closes too, for a limited time.
     private func linger() {
-        let couldReset = socket.hasInput || socket.unreadByPeer > 0
+        let couldReset = expectsLastWord || socket.hasInput || socket.unreadByPeer > 0
         socket.finish()
         socket.discardInput()
         guard couldReset, case .none = socket.end else { return release() }

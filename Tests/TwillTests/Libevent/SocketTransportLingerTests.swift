@@ -86,6 +86,22 @@ struct SocketTransportLingerTests {
         #expect(server.events == [.made, .lost(.done)])
     }
 
+    @Test func aConnectionWhoseLayerExpectsAnAnswerIsHeldThoughNothingIsUnreadOrUnsent() throws {
+        let server = Recorder()
+        server.whenData = {
+            $0.transport.expectsLastWord = true
+            $0.transport.loseConnection()
+        }
+        try serve(server) { client in
+            try client.send("first")
+            try #require(client.receiveToEnd() == [])
+            // The answer meets no reset, which the next call would report.
+            try client.send("the last word")
+            try #require(client.receiveToEnd() == [])
+        }
+        #expect(server.events == [.made, .data("first"), .lost(.done)])
+    }
+
     @Test func aPeerThatIsOnlySlowIsNotGivenUp() throws {
         var options = TransportOptions()
         options.stallTimeout = .seconds(1)
