@@ -8,7 +8,7 @@ public import Twill
 /// let connection = try await reactor.connect("tls:example.com:443")
 /// ```
 ///
-/// See <doc:TLS> for what can be written.
+/// See <doc:UsingTLS> for what can be written.
 public enum TLS {
     /// Lets descriptions of endpoints begin with `tls:`, in the whole process; call it when the program starts. More calls change nothing.
     public static func registerEndpoints() {

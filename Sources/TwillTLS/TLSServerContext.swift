@@ -62,7 +62,9 @@ public final class TLSServerContext: Sendable {
 
     /// Makes a context.
     ///
-    /// - Parameter identities: the server's certificates and keys, at least one; the first is what a client gets who asks for nobody.
+    /// - Parameters:
+    ///   - identities: the server's certificates and keys, at least one; the first is what a client gets who asks for nobody.
+    ///   - options: what else it asks of clients, and offers them.
     /// - Throws: ``TLSConfigurationError``, with a sentence that says what is wrong with which file.
     public init(_ identities: [TLSIdentity], options: TLSServerOptions = TLSServerOptions()) throws(TLSConfigurationError) {
         self.options = options
@@ -74,6 +76,7 @@ public final class TLSServerContext: Sendable {
     /// - Parameters:
     ///   - certificateFile: the certificate, and those that vouch for it, in PEM.
     ///   - keyFile: the private key in PEM; the certificate's file if nil.
+    ///   - options: what else it asks of clients, and offers them.
     /// - Throws: ``TLSConfigurationError``.
     public convenience init(
         certificateFile: String, keyFile: String? = nil, options: TLSServerOptions = TLSServerOptions()

@@ -8,7 +8,7 @@ public import Twill
 /// try reactor.listenTCP(port: 443, factory: TLSServerFactory(wrapping: Factory { Echo() }, context: context))
 /// ```
 ///
-/// Any factory can be wrapped, and any transport be below: TCP, UNIX, behind a proxy, simulated. See <doc:TLS> for the same as an endpoint.
+/// Any factory can be wrapped, and any transport be below: TCP, UNIX, behind a proxy, simulated. See <doc:UsingTLS> for the same as an endpoint.
 ///
 /// # Contract
 /// - The factory inside is asked for a protocol when the connection comes, so that limits hold for those who are still shaking hands; its

@@ -8,8 +8,8 @@ public import Twill
 /// }
 /// ```
 ///
-/// A ``TLSServerFactory``, a ``TLSClientFactory`` and ``/Twill/Protocol/startTLS(_:)`` put it between the connection and the protocol. See also
-/// ``/Twill/Transport/tls``.
+/// A ``TLSServerFactory``, a ``TLSClientFactory`` and `startTLS` of a protocol put it between the connection and the protocol. See also
+/// `transport.tls`.
 ///
 /// # Contract
 /// What ``/Twill/Transport`` says. In addition:
@@ -529,7 +529,7 @@ protocol TLSRole: AnyObject {
     func connectionMade(_ layer: TLSTransport)
 }
 
-/// A protocol that is told when a handshake is over that began in the middle of its connection, by ``/Twill/Protocol/startTLS(_:)``.
+/// A protocol that is told when a handshake is over that began in the middle of its connection, by `startTLS` of a protocol.
 ///
 /// Where the connection begins with TLS, `connectionMade` says the same.
 ///

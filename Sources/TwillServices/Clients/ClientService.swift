@@ -70,6 +70,7 @@ public final class ClientService: Service {
     /// - Parameters:
     ///   - endpoint: where it connects to.
     ///   - factory: makes the protocol of each connection; where it refuses, that is a failed attempt.
+    ///   - name: by which its parent finds it; nil for none.
     ///   - prepareConnection: makes a connection ready.
     public init(
         _ endpoint: any StreamClientEndpoint, factory: Factory, name: String? = nil, prepareConnection: Preparation? = nil

@@ -1,6 +1,6 @@
 public import Twill
 
-/// A port whose connections are served by tasks; see ``/Twill/Reactor/listen(_:shutdownTimeout:handler:)``.
+/// A port whose connections are served by tasks; see `Reactor.listen`.
 ///
 /// ```swift
 /// try services.add(ConnectionService("tcp:8007") { connection in

@@ -36,6 +36,7 @@ open class MultiService: Service {
     /// Makes one that is the root of a tree, whose services all run on this reactor.
     ///
     /// - Parameters:
+    ///   - name: what its log lines call it; nil for its type.
     ///   - reactor: where they run.
     ///   - place: which of several reactors that is.
     public init(name: String? = nil, on reactor: any Reactor, at place: ReactorPlace = .only) {
