@@ -176,6 +176,26 @@ struct HostLifeTests {
         #expect(log.lines == ["first", "second", "third", "fourth", "fifth", "the late one"].map { "\($0) ended" })
     }
 
+    @Test func aTaskIsCancelledBeforeTheConnectionThatItWaitsForIsClosed() throws {
+        let network = SimulatedNetwork()
+        let log = LogLines()
+        try network.host("server").listenTCP(port: 1, factory: Factory { AccumulatingProtocol() })
+        let client = network.host("client")
+        client.task { reactor in
+            let connection = try await reactor.connect("tcp:server:1")
+            do {
+                _ = try await connection.lines.next()
+            } catch {
+                log.add("\(type(of: error))")
+            }
+        }
+        try network.run(for: .seconds(1))
+        client.stop()
+        try network.run(for: .seconds(1))
+        #expect(log.lines == ["CancellationError"])
+        try network.stop()
+    }
+
     @Test func tasksOfAKilledProcessEnd() async throws {
         let network = SimulatedNetwork()
         let log = LogLines()

@@ -45,6 +45,11 @@ struct ShrinkingTests {
         }
         #expect(failure.run == SimulationCase(seed: failure.seed))
         #expect(failure.faults.values.reduce(0, +) > 1)
+        // Nor where a run was asked for by its name: that one is wanted, and no other.
+        let named = try #require(throws: SimulationFailure.self) {
+            try Simulation.check(try SeedPlan(seeds: 1, ["TWILL_SIM": "seed=\(failure.seed)"]), test: "stays()", scene)
+        }
+        #expect(named.run == failure.run)
     }
 
     @Test func aFailureThatNeedsNoFaultSaysSo() throws {
