@@ -26,6 +26,8 @@ final class JobQueue: @unchecked Sendable {
     private var isRunning = false
     /// What layers do when the jobs are done, in the order in which they asked.
     private var endings: [any CallbackEnding] = []
+    /// Whether there are any: asked after each piece of a task, for less than an array is.
+    private var hasEndings = false
     /// What layers keep for the reactor, by their types.
     var belongings: [ObjectIdentifier: AnyObject] = [:]
     /// Whether there is more to do at the end of a callback than to send what it wrote to a stream: jobs wait, or datagrams do.
@@ -61,6 +63,7 @@ final class JobQueue: @unchecked Sendable {
     /// Adds what is to be done once, when the jobs of this callback are done.
     func append(_ ending: any CallbackEnding) {
         endings.append(ending)
+        hasEndings = true
         hasMore = true
     }
 
@@ -71,7 +74,7 @@ final class JobQueue: @unchecked Sendable {
         defer { isRunning = false }
         for _ in 0..<Self.roundsMax {
             guard let first = next else {
-                if endings.isEmpty { return true }
+                if !hasEndings { return true }
                 end()
                 continue
             }
@@ -86,11 +89,13 @@ final class JobQueue: @unchecked Sendable {
             running.value.removeAll(keepingCapacity: true)
         }
         // What these send must leave with this callback, whatever becomes ready by it.
-        end()
-        return next == nil && endings.isEmpty
+        if hasEndings { end() }
+        return next == nil && !hasEndings
     }
 
+    @inline(never)
     private func end() {
+        hasEndings = false
         var now: [any CallbackEnding] = []
         swap(&now, &endings)
         for ending in now { ending.callbackEnds() }
