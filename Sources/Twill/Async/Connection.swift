@@ -23,13 +23,16 @@
 public final class Connection {
     let intake: ConnectionIntake
     /// The connection itself, for what needs no waiting: its addresses, its options, and writes whose room nobody waits for.
-    public private(set) var transport: Transport
+    public var transport: Transport { heldTransport.value }
+    /// It changes at the most once, when a layer is put under the connection; as a field that changes it would cost a count and a check with each
+    /// message.
+    private let heldTransport: PlainBox<Transport>
     /// Whose frames are read now.
     private var framing: (any FramingInUse)?
 
     init(_ intake: ConnectionIntake) {
         self.intake = intake
-        transport = intake.transport
+        heldTransport = PlainBox(intake.transport)
     }
 
     deinit {
@@ -64,7 +67,7 @@ public final class Connection {
 
     /// Follows its protocol onto another transport.
     package func followTransport() {
-        transport = intake.transport
+        heldTransport.value = intake.transport
     }
 
     /// Waits for something that a layer will tell by the call that it gets; on the reactor's thread.
