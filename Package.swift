@@ -112,12 +112,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .target(name: "TestSupport", dependencies: ["Twill", "TwillTesting"], path: "Tests/TestSupport", swiftSettings: testSettings),
         .target(name: "ChildProcess", dependencies: ["Twill"], path: "Tests/ChildProcess", swiftSettings: testSettings),
         .testTarget(
             name: "TwillTests",
             dependencies: [
                 "CAllocationCounter",
                 "ChildProcess",
+                "TestSupport",
                 "Twill",
                 "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
@@ -128,6 +130,7 @@ let package = Package(
         .testTarget(
             name: "TwillLifecycleTests",
             dependencies: [
+                "TestSupport",
                 "Twill",
                 "TwillLifecycle",
                 .product(name: "Logging", package: "swift-log"),
@@ -141,6 +144,7 @@ let package = Package(
             dependencies: [
                 "CCertificates",
                 "ChildProcess",
+                "TestSupport",
                 "Twill",
                 "TwillTLS",
                 "TwillTesting",
@@ -165,6 +169,7 @@ let package = Package(
             dependencies: [
                 "ChildProcess",
                 "ServiceProgram",
+                "TestSupport",
                 "Twill",
                 "TwillMetrics",
                 "TwillServices",

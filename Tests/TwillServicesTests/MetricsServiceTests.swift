@@ -1,5 +1,6 @@
 import Logging
 import MetricsTestKit
+import TestSupport
 import Testing
 import Twill
 import TwillMetrics

@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// TLS that begins in the middle of a connection.
 @Suite(.nothingLivesOn) struct StartTLSTests {

@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// T4, T6 and T7: what peers send that speak no TLS, or badly, or too much of it.
 @Suite(.nothingLivesOn) struct TLSBadInputTests {

@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// T11: what is wrong with files and keys is said when the context is made, not when the first client comes.
 @Suite(.nothingLivesOn) struct TLSConfigurationTests {

@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// What a protocol sees of a connection that is encrypted. Cases that stand in the catalogue carry the number of their row.
 @Suite(.nothingLivesOn) struct TLSConnectionTests {

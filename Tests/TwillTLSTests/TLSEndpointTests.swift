@@ -1,8 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// Descriptions of endpoints that begin with `tls:`.
 @Suite(.nothingLivesOn) struct TLSEndpointTests {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
-import TwillTesting
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// T7 and T8: crowds that shake hands, and peers that don't read.
 @Suite(.nothingLivesOn) struct TLSLoadTests {

@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// T3, T9 and T10: names that are asked for, sessions that are taken up again, certificates that change.
 @Suite(.nothingLivesOn) struct TLSNegotiationTests {

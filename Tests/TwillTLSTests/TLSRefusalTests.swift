@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// T1 and T2: certificates that are refused, each for its own reason, and with nothing of the protocols' sent.
 @Suite(.nothingLivesOn) struct TLSRefusalTests {

@@ -1,7 +1,9 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 // The programs of README.md, word for word, and what it says they do.
 

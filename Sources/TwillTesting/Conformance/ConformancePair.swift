@@ -45,21 +45,21 @@ final class ConformancePair {
 
 extension Reactor {
     /// Makes a call after so many turns of the loop.
-    func afterTurns(_ count: Int, _ call: @escaping () throws -> Void) {
+    package func afterTurns(_ count: Int, _ call: @escaping () throws -> Void) {
         callLater(.zero) { [unowned self] in
             if count <= 1 { try call() } else { afterTurns(count - 1, call) }
         }
     }
 
     /// Makes a call as soon as something holds; it is looked at once a millisecond.
-    func when(_ holds: @escaping () -> Bool, then call: @escaping () throws -> Void) {
+    package func when(_ holds: @escaping () -> Bool, then call: @escaping () throws -> Void) {
         callLater(.milliseconds(1)) { [unowned self] in
             if holds() { try call() } else { when(holds, then: call) }
         }
     }
 
     /// Makes a call on each turn, for as long as the reactor runs.
-    func everyTurn(_ call: @escaping () -> Void) {
+    package func everyTurn(_ call: @escaping () -> Void) {
         callLater(.zero) { [unowned self] in
             call()
             everyTurn(call)

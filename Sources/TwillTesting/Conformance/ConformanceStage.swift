@@ -99,7 +99,7 @@ final class ConformanceStage {
     /// that the case asks for.
     @discardableResult
     func withReactor<Outcome>(
-        log: CollectedLog = CollectedLog(), errors: Int = 0, file: StaticString = #fileID, line: UInt = #line,
+        log: RecordedLog = RecordedLog(), errors: Int = 0, file: StaticString = #fileID, line: UInt = #line,
         _ setUp: (any Reactor) throws -> Outcome
     ) throws -> Outcome {
         let reactor = try subject.makeReactor(log.logger)
@@ -124,7 +124,7 @@ final class ConformanceStage {
     @discardableResult
     func withPair(
         server: Recorder = Recorder(), client: Recorder = Recorder(), serverOptions: TransportOptions = TransportOptions(),
-        clientOptions: TransportOptions = TransportOptions(), log: CollectedLog = CollectedLog(), errors: Int = 0,
+        clientOptions: TransportOptions = TransportOptions(), log: RecordedLog = RecordedLog(), errors: Int = 0,
         file: StaticString = #fileID, line: UInt = #line, _ arrange: (ConformancePair) throws -> Void = { _ in }
     ) throws -> ConformancePair {
         let pair = try withReactor(log: log, errors: errors, file: file, line: line) { reactor in

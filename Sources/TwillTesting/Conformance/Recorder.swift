@@ -66,6 +66,12 @@ class Recorder: Protocol {
         try whenData?(self)
     }
 
+    /// Takes out what arrived so far.
+    final func takeReceived() -> [UInt8] {
+        defer { received = [] }
+        return received
+    }
+
     /// Lets go of what the case hung on the events, for a recorder that will hear of no loss.
     final func letGo() {
         (whenMade, whenData, whenLost) = (nil, nil, nil)

@@ -1,9 +1,11 @@
 import ChildProcess
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// Conversations with TLS of other makes, in both directions: OpenSSL's own tools, Python's, and Twisted's.
 @Suite(.nothingLivesOn) struct TLSPeerTests {

@@ -1,7 +1,6 @@
-import TwillTesting
-
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// Two ends of TLS without a network: what one writes is handed to the other in chunks of any size, and a record of it can be damaged on the way.
 ///

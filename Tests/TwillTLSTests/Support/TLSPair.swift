@@ -1,7 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Twill
 @testable import TwillTLS
+@testable import TwillTesting
 
 /// A server's and a client's recorder joined by TLS over TCP, on one reactor, until both were told of the loss or the handshake has failed on both
 /// sides.

@@ -1,8 +1,10 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Connections that tasks serve, over real sockets.
 @Suite("Connections for tasks", .nothingLivesOn)

@@ -1,9 +1,11 @@
 import Dispatch
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("A reactor as an executor", .nothingLivesOn)
 struct ExecutorTests {

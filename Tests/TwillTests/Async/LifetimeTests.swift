@@ -1,7 +1,9 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What becomes of tasks and connections that are cancelled, stopped or dropped, in any order.
 @Suite("Lifetimes of tasks and connections", .nothingLivesOn)

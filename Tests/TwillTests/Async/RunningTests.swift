@@ -1,8 +1,10 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A reactor that runs on a thread of its own for as long as a task needs it, whichever of the two ends first.
 @Suite("Running a reactor from a task", .nothingLivesOn, .timeLimit(.minutes(2)))

@@ -1,7 +1,9 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Who of the tasks that wait is woken when one of them is cancelled.
 @Suite("Tasks that are cancelled where they wait", .nothingLivesOn)

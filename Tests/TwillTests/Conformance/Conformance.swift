@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 #if canImport(Glibc)
 import Glibc
@@ -91,14 +93,6 @@ extension Conformance {
 }
 
 extension Reactor {
-    /// Makes a call on each turn, for as long as the reactor runs.
-    func everyTurn(_ call: @escaping () -> Void) {
-        callLater(.zero) { [unowned self] in
-            call()
-            everyTurn(call)
-        }
-    }
-
     /// Nothing is open, or waits, in a reactor that has stopped.
     func expectNothingOpen(sourceLocation: SourceLocation = #_sourceLocation) {
         let connections = statistics.connections

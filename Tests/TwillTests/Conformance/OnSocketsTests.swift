@@ -1,7 +1,8 @@
+import TestSupport
 import Testing
-import TwillTesting
 
 @testable import Twill
+@testable import TwillTesting
 
 extension Conformance {
     /// What only real sockets can show, beside the cases that every reactor is held to.

@@ -1,8 +1,9 @@
 import Logging
+import TestSupport
 import Testing
-import TwillTesting
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A kind of stream connection, and of the reactor that it lives on: every case of the conformance suite holds for each of them.
 ///

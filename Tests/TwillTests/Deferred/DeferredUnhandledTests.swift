@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Errors of Deferreds that nobody asked for", .nothingLivesOn)
 struct DeferredUnhandledTests {

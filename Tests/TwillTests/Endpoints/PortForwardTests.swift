@@ -1,7 +1,9 @@
 import Dispatch
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 #if canImport(Glibc)
 import Glibc

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Servers behind the real thing.
 @Suite("Behind a real HAProxy", .nothingLivesOn, .enabled(if: HAProxyProcess.program != nil, "\(HAProxyProcess.isMissing)"))

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 // Section 8 of the cases (H) and section 3.6 of the catalogue (P3 to P5), as far as they are about bytes.
 @Suite("The parser of PROXY headers", .nothingLivesOn) struct ProxyHeaderParserTests {

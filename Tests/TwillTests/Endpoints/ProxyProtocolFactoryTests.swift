@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("A factory behind proxies", .nothingLivesOn) final class ProxyProtocolFactoryTests {
     private let reactor = VirtualReactor()

@@ -3,7 +3,7 @@ import Testing
 @testable import Twill
 
 /// Every way of cutting the same bytes that framers are tried with: whole, in pieces of one to nine bytes.
-func everyChunking(of input: String) -> [[String]] {
+func everySplit(of input: String) -> [[String]] {
     [[input]] + (1...9).map { chunks(of: input, size: $0) }
 }
 
@@ -53,7 +53,7 @@ func expectAtEveryChunking(
     atTheEnd end: (any ScriptedReceiver) throws -> Void = { _ in }
 ) throws {
     var first: (rejection: Rejection?, unread: [UInt8])?
-    for chunks in everyChunking(of: input) {
+    for chunks in everySplit(of: input) {
         let receiver = try make()
         try receiver.hear(chunks)
         try end(receiver)

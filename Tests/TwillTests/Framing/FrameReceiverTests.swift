@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Twill
@@ -102,7 +103,7 @@ struct FrameReceiverTests {
 
     @Test("an error of a callback ends the delivery for good, and nothing is kept", arguments: FramingKind.allCases)
     func throwing(_ kind: FramingKind) throws {
-        for chunks in everyChunking(of: kind.wire("a", "b", "c", "d")) {
+        for chunks in everySplit(of: kind.wire("a", "b", "c", "d")) {
             let receiver = try kind.receiver { _, frame in if frame == "b" { throw Broken() } }
             var errors = 0
             for chunk in chunks {

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A framer of the tests' own: frames end with `!`, and `?` breaks the rules. It keeps to the contract in its own way: it does not move the
 /// position where it wants more.
@@ -22,12 +24,12 @@ private struct ShoutFramer: Framer {
             }
             defer { position = index + 1 }
             guard !collected.isEmpty else { return .frame(position..<index) }
-            collected += Array(input.extracting(position..<index))
+            collected += Array(copying: input.extracting(position..<index))
             return .collectedFrame
         }
         vainCalls += 1
         if vainCalls > 100 { return .rejected(Rejection(.other("the same input was offered again and again"), offset: 0)) }
-        collected += Array(input.extracting(position...))
+        collected += Array(copying: input.extracting(position...))
         streamOffset += input.count
         return .needsMore
     }
@@ -45,7 +47,7 @@ private struct ShoutFramer: Framer {
         rejection = nil
     }
 
-    func encode(_ frame: Span<UInt8>, into output: inout [UInt8]) { output += Array(frame) + [UInt8(ascii: "!")] }
+    func encode(_ frame: Span<UInt8>, into output: inout [UInt8]) { output += Array(copying: frame) + [UInt8(ascii: "!")] }
 }
 
 @Suite("FramedReceiver", .nothingLivesOn)

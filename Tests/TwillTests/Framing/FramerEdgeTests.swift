@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Corners of framing that random streams led to.
 @Suite(.nothingLivesOn) struct FramerEdgeTests {
@@ -24,7 +26,7 @@ import Testing
 
     @Test func aSkippedLineLeavesNothingForTheNextOne() throws {
         let framer = LineFramer(lengthMax: 3, overlong: .discard)
-        for chunks in everyChunking(of: "abcde\r\nok\r\nabcd\r\n\r\n") {
+        for chunks in everySplit(of: "abcde\r\nok\r\nabcd\r\n\r\n") {
             #expect(try frames(of: framer, in: chunks) == ["ok", ""], "\(chunks)")
         }
         final class Lines: FramedReceiver<LineFramer> {

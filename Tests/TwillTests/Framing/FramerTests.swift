@@ -1,7 +1,9 @@
 import CAllocationCounter
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What every framer promises, tried with each of them, without a receiver or a transport.
 @Suite("Framer", .nothingLivesOn)
@@ -10,7 +12,7 @@ struct FramerTests {
         "the same stream gives the same frames and the same rejection however it is cut",
         arguments: FramerSample.wellFormed + FramerSample.rejected)
     func everyCut(_ sample: FramerSample) {
-        for chunks in everyChunking(of: sample.input) {
+        for chunks in everySplit(of: sample.input) {
             var framer = sample.framer
             #expect(framer.events(in: chunks) == sample.expected, "in \(chunks.count) chunks")
         }
@@ -24,7 +26,7 @@ struct FramerTests {
         "forEachFrame calls with the same frames, and throws the same rejection", arguments: FramerSample.wellFormed + FramerSample.rejected
     )
     func forEachFrame(_ sample: FramerSample) {
-        for chunks in everyChunking(of: sample.input) {
+        for chunks in everySplit(of: sample.input) {
             var framer = sample.framer
             var events: [String] = []
             do {
@@ -43,7 +45,7 @@ struct FramerTests {
     @Test("the bytes of an unfinished frame are those of the wire, and are counted without a copy", arguments: FramerSample.wellFormed)
     func unfinishedBytes(_ sample: FramerSample) {
         for (first, _) in sample.cuts {
-            for chunks in everyChunking(of: first) {
+            for chunks in everySplit(of: first) {
                 var framer = sample.framer
                 let frames = framer.events(in: chunks)
                 var consumed: [UInt8] = []
@@ -57,7 +59,7 @@ struct FramerTests {
     @Test("what one framer has taken in can be given to another, at any cut", arguments: FramerSample.wellFormed)
     func roundTrip(_ sample: FramerSample) {
         for (first, second) in sample.cuts {
-            for chunks in everyChunking(of: first) {
+            for chunks in everySplit(of: first) {
                 var framer = sample.framer
                 var fresh = sample.framer
                 let before = framer.events(in: chunks)
@@ -75,7 +77,7 @@ struct FramerTests {
         "a rejection stays until the framer is reset",
         arguments: FramerSample.rejected.filter { $0.expected.last?.hasPrefix("rejected") == true })
     func stickyRejection(_ sample: FramerSample) {
-        for chunks in everyChunking(of: sample.input) {
+        for chunks in everySplit(of: sample.input) {
             var framer = sample.framer
             let events = framer.events(in: chunks)
             for more in ["", "\r\n", "1:a,", "\0\0\0\0"] { #expect(framer.events(in: more) == [events.last]) }
@@ -104,7 +106,7 @@ struct FramerTests {
 
     @Test("offsets count from where the stream is said to begin", arguments: FramerSample.rejected)
     func streamOffset(_ sample: FramerSample) {
-        for chunks in everyChunking(of: sample.input) {
+        for chunks in everySplit(of: sample.input) {
             var framer = sample.framer
             framer.streamOffset = 1000
             let expected = sample.expected.map { event in

@@ -1,6 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 import Twill
+
+@testable import TwillTesting
 
 /// The fuzzers' corpus through the fuzzers' checks, without libFuzzer: whatever a fuzzer once tripped over is a test from then on.
 @Suite("The fuzzers' corpus", .nothingLivesOn)

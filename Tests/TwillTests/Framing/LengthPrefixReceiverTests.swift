@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Section 4 of the catalogue of cases.
 @Suite("LengthPrefixReceiver", .nothingLivesOn)

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What only a framer of lines does: its delimiter may change, and lines that are too long may be skipped.
 @Suite("LineFramer", .nothingLivesOn)
@@ -43,7 +45,7 @@ struct LineFramerTests {
         for length in max(0, lengthMax - 1)...lengthMax + 20 {
             let line = String(repeating: "x", count: length)
             let expected = length <= lengthMax ? ["frame(\(line))", "frame()"] : ["rejected at \(lengthMax)"]
-            for chunks in everyChunking(of: "\(line)\(end)\(end)") {
+            for chunks in everySplit(of: "\(line)\(end)\(end)") {
                 var framer = LineFramer(delimiter: delimiter, lengthMax: lengthMax)
                 #expect(framer.events(in: chunks) == expected, "\(length) bytes in \(chunks.count) chunks")
             }
@@ -63,7 +65,7 @@ struct LineFramerTests {
     func skipped(_ delimiter: LineDelimiter) {
         let end = text(delimiter.bytes.span)
         let lines = ["ok", "012345678", "", "x", "01234567890123456789012345678901234567890", "abcdefghi", "last"]
-        for chunks in everyChunking(of: lines.map { $0 + end }.joined()) {
+        for chunks in everySplit(of: lines.map { $0 + end }.joined()) {
             var framer = LineFramer(delimiter: delimiter, lengthMax: 7, overlong: .discard)
             let found = split(chunks, by: &framer)
             #expect(found.lines == ["ok", "", "x", "last"], "in \(chunks.count) chunks")
@@ -100,7 +102,7 @@ struct LineFramerTests {
 
     @Test("whoever does not take the beginning of a skipped line gets the next one whole all the same")
     func beginningNotTaken() throws {
-        for chunks in everyChunking(of: "a\r\n0123456789\r\nb\r\n01234567890123456789\r\nc\r\n") {
+        for chunks in everySplit(of: "a\r\n0123456789\r\nb\r\n01234567890123456789\r\nc\r\n") {
             var framer = LineFramer(lengthMax: 8, overlong: .discard)
             var lines: [String] = []
             for chunk in chunks {
@@ -131,7 +133,7 @@ struct LineFramerTests {
         // Parts of the delimiter, but not the whole, before the end.
         let parts =
             delimiter.bytes.count > 1 ? String(repeating: end.unicodeScalars.dropLast().map(String.init).joined() + "x", count: 3) : "xyz"
-        for chunks in everyChunking(of: "0123456789\(parts)\(end)ok\(end)") {
+        for chunks in everySplit(of: "0123456789\(parts)\(end)ok\(end)") {
             var framer = LineFramer(delimiter: delimiter, lengthMax: 7, overlong: .discard)
             let found = split(chunks, by: &framer)
             #expect(found.lines == ["ok"], "in \(chunks.count) chunks")

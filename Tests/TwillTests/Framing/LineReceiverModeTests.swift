@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Twill
@@ -19,7 +20,7 @@ struct LineReceiverModeTests {
     }
 
     @Test("L17, L18: at every chunking raw data is the same bytes") func rawBytes() throws {
-        for chunks in everyChunking(of: "a\r\nRAW\r\nbin\r\nmore") {
+        for chunks in everySplit(of: "a\r\nRAW\r\nbin\r\nmore") {
             let heard = try raw().hear(chunks)
             #expect(heard.prefix(2) == ["line(a)", "line(RAW)"])
             #expect(heard.dropFirst(2).map { $0.dropFirst(4).dropLast() }.joined() == "bin\r\nmore")
@@ -43,7 +44,7 @@ struct LineReceiverModeTests {
     }
 
     @Test("L19: at every chunking the lines are the same") func alternatingModesAtEveryChunking() throws {
-        for chunks in everyChunking(of: "RAW\r\n12345hello\r\nRAW\r\n12\r\n5x\r\n") {
+        for chunks in everySplit(of: "RAW\r\n12345hello\r\nRAW\r\n12\r\n5x\r\n") {
             let receiver = try raw()
             var wanted = 5
             receiver.onRaw = { receiver, data in
@@ -146,7 +147,7 @@ struct LineReceiverModeTests {
         let receiver = Alternating(delimiter: [10])
         try receiver.feed("x\n" + String(repeating: "rx\n", count: 100_000))
         #expect(receiver.lines == 100_001)
-        for chunks in everyChunking(of: "x\n" + String(repeating: "rx\n", count: 100)) {
+        for chunks in everySplit(of: "x\n" + String(repeating: "rx\n", count: 100)) {
             let receiver = Alternating(delimiter: [10])
             for chunk in chunks { try receiver.feed(chunk) }
             #expect(receiver.lines == 101)

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Section 1 of the catalogue of cases: what becomes of lines. Modes and pauses are in `LineReceiverModeTests`, lines that are too long in
 /// `OverlongLineTests`.
@@ -55,7 +57,7 @@ struct LineReceiverTests {
                 sendLine(String(repeating: "long", count: 100))
             }
         }
-        for chunks in everyChunking(of: "a\r\nb\r\nc") {
+        for chunks in everySplit(of: "a\r\nb\r\nc") {
             let receiver = Bare()
             for chunk in chunks { try receiver.feed(chunk) }
             #expect(receiver.lines == ["a", "b"])
@@ -184,7 +186,7 @@ struct LineReceiverTests {
     @Test("L47: a line may register its receiver as a pull producer") func pullProducer() throws {
         let reactor = VirtualReactor()
         defer { reactor.end() }
-        for chunks in everyChunking(of: "produce\nhello world\nunproduce\ngoodbye\n") {
+        for chunks in everySplit(of: "produce\nhello world\nunproduce\ngoodbye\n") {
             let receiver = Producing(delimiter: .lf)
             let transport = VirtualTransport(reactor)
             transport.connect(receiver)

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Section 1 of the catalogue of cases: lines that are longer than the limit of 8 bytes, rejected or skipped.
 @Suite("LineReceiver, lines that are too long", .nothingLivesOn)

@@ -1,5 +1,7 @@
 import Twill
 
+@testable import TwillTesting
+
 /// A transport that carries nothing and remembers what it was asked.
 final class RecordingTransport: Transport {
     private(set) var events: [String] = []

@@ -1,4 +1,5 @@
 @testable import Twill
+@testable import TwillTesting
 
 /// A receiver of a test's: it writes down what it hears, and does with each frame what the test wants.
 protocol ScriptedReceiver: FrameReceiver {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Twill
@@ -14,7 +15,7 @@ struct SendingTests {
             setState(.connected)
         }
 
-        override func write(_ data: Span<UInt8>) { writes.append(Array(data)) }
+        override func write(_ data: Span<UInt8>) { writes.append(Array(copying: data)) }
     }
 
     private static let sizes = [0, 1, 7, 8, 9, 255, 100_000, 9_999_999, 10_000_000, 10_000_001]
@@ -115,7 +116,7 @@ struct SendingTests {
             var count = 0
             override func connectionMade() throws { for _ in 0..<3 { try sendString(SendingTests.body(count)) } }
             override func stringReceived(_ string: Span<UInt8>) throws {
-                received += Array(string)
+                received += Array(copying: string)
                 if received.count >= count * 3 { transport.loseConnection() }
             }
             override func connectionLost(_ reason: ConnectionLost) { transport.reactor.stop() }

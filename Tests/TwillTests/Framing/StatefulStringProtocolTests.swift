@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Rows S1 to S3 of the catalogue of cases.
 @Suite("StatefulStringProtocol", .nothingLivesOn)
@@ -56,7 +58,7 @@ struct StatefulStringProtocolTests {
 
     @Test("S1: each string meets the state that the one before it led to, until the conversation ends")
     func states() throws {
-        for chunks in everyChunking(of: "\u{1}a\u{1}b\u{1}d\u{1}e") {
+        for chunks in everySplit(of: "\u{1}a\u{1}b\u{1}d\u{1}e") {
             let (receiver, wire) = (Int8(), RecordingTransport())
             try receiver.makeConnection(wire)
             for chunk in chunks { try receiver.feed(chunk) }
@@ -78,21 +80,21 @@ struct StatefulStringProtocolTests {
 
     @Test("S1: every receiver can have states")
     func everyReceiver() throws {
-        for input in everyChunking(of: "a\r\nb\r\nd\r\ne\r\n") {
+        for input in everySplit(of: "a\r\nb\r\nd\r\ne\r\n") {
             let (receiver, wire) = (Lines(), RecordingTransport())
             try receiver.makeConnection(wire)
             for chunk in input { try receiver.feed(chunk) }
             #expect(receiver.conversation.heard == Self.whole)
             #expect(wire.events == ["LOSE"])
         }
-        for input in everyChunking(of: "1:a,1:b,1:d,1:e,") {
+        for input in everySplit(of: "1:a,1:b,1:d,1:e,") {
             let (receiver, wire) = (Netstrings(), RecordingTransport())
             try receiver.makeConnection(wire)
             for chunk in input { try receiver.feed(chunk) }
             #expect(receiver.conversation.heard == Self.whole)
             #expect(wire.events == ["LOSE"])
         }
-        for input in everyChunking(of: "abde") {
+        for input in everySplit(of: "abde") {
             let (receiver, wire) = (Frames(FixedSizeFramer(size: 1)), RecordingTransport())
             try receiver.makeConnection(wire)
             for chunk in input { try receiver.feed(chunk) }

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What only framers of strings and of fixed sizes do, one at a time.
 @Suite("NetstringFramer, LengthPrefixFramer, FixedSizeFramer", .nothingLivesOn)
@@ -17,7 +19,7 @@ struct StringFramerTests {
                 let expected = length == lengthMax ? "frame" : "rejected"
                 var wire: [UInt8] = []
                 framer.encode(bytes(string), into: &wire)
-                for chunks in everyChunking(of: text(wire.span)) {
+                for chunks in everySplit(of: text(wire.span)) {
                     var framer = framer
                     let events = framer.events(in: chunks)
                     #expect(events.count == 1)
@@ -74,7 +76,7 @@ struct StringFramerTests {
         let significant = wire.prefix(prefix.byteCount).filter { $0 > 0 }
         let expected: [UInt8] = prefix.byteOrder == .bigEndian ? [1, 2] : [2, 1]
         #expect(significant == expected)
-        for chunks in everyChunking(of: text(wire.span)) {
+        for chunks in everySplit(of: text(wire.span)) {
             var framer = LengthPrefixFramer(prefix)
             #expect(framer.events(in: chunks) == ["frame(\(string))"])
         }
@@ -103,7 +105,7 @@ struct StringFramerTests {
         let stream = (0..<size * 4 + size / 2).map { UInt8(truncatingIfNeeded: $0) }
         let input = text(stream.span)
         let expected = (0..<4).map { "frame(\(text(Array(stream[size * $0..<size * ($0 + 1)]).span)))" }
-        for chunks in everyChunking(of: input) {
+        for chunks in everySplit(of: input) {
             var framer = FixedSizeFramer(size: size)
             #expect(framer.events(in: chunks) == expected)
             #expect(framer.unfinishedByteCount == size / 2)

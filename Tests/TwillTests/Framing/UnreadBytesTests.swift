@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// The bytes that have arrived and were not delivered, and the rules that a peer breaks, of each kind of receiver.
 @Suite("FrameReceiver, unread bytes and rejections", .nothingLivesOn)
@@ -18,7 +20,7 @@ struct UnreadBytesTests {
     @Test("taken in the middle of a split frame they are the bytes of the wire, prefix included", arguments: FramingKind.allCases)
     func taken(_ kind: FramingKind) throws {
         try eachCut(of: kind) { first, second, unread in
-            for pieces in everyChunking(of: first) {
+            for pieces in everySplit(of: first) {
                 let receiver = try kind.receiver()
                 try receiver.hear(pieces)
                 #expect(receiver.unreadBytes == unread, "of \(first.debugDescription)")
@@ -64,7 +66,7 @@ struct UnreadBytesTests {
     @Test("connectionLost finds the beginning of a frame that never ended", arguments: FramingKind.allCases)
     func whenLost(_ kind: FramingKind) throws {
         try eachCut(of: kind) { first, _, unread in
-            for pieces in everyChunking(of: first) {
+            for pieces in everySplit(of: first) {
                 let receiver = try kind.receiver()
                 try receiver.hear(pieces)
                 receiver.wire.setState(.disconnected)
@@ -93,7 +95,7 @@ struct UnreadBytesTests {
     @Test("where it is, is right after a pause, after bytes were taken, and in bytes from a callback", arguments: FramingKind.allCases)
     func offset(_ kind: FramingKind) throws {
         let input = kind.wire("p", "t", "n") + kind.overlong
-        for chunks in everyChunking(of: input) {
+        for chunks in everySplit(of: input) {
             var alone = kind.alone
             let expected = alone.events(in: kind.wire("p", "t", "n", "n") + kind.overlong).last
             let receiver = try kind.receiver { receiver, frame in

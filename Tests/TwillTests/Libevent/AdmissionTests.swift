@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("How many connections a port lets in", .nothingLivesOn)
 struct AdmissionTests {

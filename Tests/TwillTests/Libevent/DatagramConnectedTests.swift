@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// UDP ports that are bound to one peer.
 @Suite("Connected UDP ports", .nothingLivesOn)

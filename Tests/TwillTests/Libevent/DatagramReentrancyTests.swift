@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What a datagram protocol may do inside its callbacks: close the port, throw, write, open another port.
 @Suite("Inside the callbacks of a UDP port", .nothingLivesOn)

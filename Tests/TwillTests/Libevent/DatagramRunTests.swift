@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Datagrams of one size to one address, which are sent in one piece: they arrive as those that were written, whatever is between them.
 @Suite("UDP datagrams sent in runs", .nothingLivesOn)

@@ -1,7 +1,9 @@
 import Dispatch
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Name servers that don't answer: whoever asks them waits, and nobody else.
 ///

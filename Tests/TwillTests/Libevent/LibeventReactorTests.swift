@@ -1,8 +1,10 @@
 import Dispatch
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Running and stopping a reactor", .nothingLivesOn)
 struct LibeventReactorTests {

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Each test runs in a process of its own, so that the descriptors it counts are nobody else's.
 @Suite("What is left after many outgoing connections", .nothingLivesOn)

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Each test runs in a process of its own, which it fills with descriptors.
 @Suite("Descriptors that select can't watch", .nothingLivesOn)

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("What is left after many connections", .nothingLivesOn)
 struct SocketTransportLeakTests {

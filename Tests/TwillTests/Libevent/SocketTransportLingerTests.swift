@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Ending with a peer that is slow, rude or gone", .nothingLivesOn)
 struct SocketTransportLingerTests {

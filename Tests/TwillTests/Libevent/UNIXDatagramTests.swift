@@ -1,8 +1,10 @@
 import ChildProcess
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 #if canImport(Glibc)
 import Glibc

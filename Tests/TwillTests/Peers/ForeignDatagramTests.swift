@@ -1,7 +1,9 @@
 import ChildProcess
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// The UDP echo as programs see it that know nothing of Twill.
 @Suite(

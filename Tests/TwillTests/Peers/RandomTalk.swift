@@ -1,4 +1,5 @@
 @testable import Twill
+@testable import TwillTesting
 
 #if canImport(Glibc)
 import Glibc

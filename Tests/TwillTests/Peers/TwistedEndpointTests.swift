@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// The texts that name endpoints mean to Twisted what they mean to us: each side is told where by a text, and meets the other there.
 @Suite("Twisted's endpoints and ours", .nothingLivesOn, .needsTwisted)

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Twisted's receivers and Twill's of the same name, on the two ends of a connection: what either sends the other understands.
 @Suite("Twisted's receivers and ours", .nothingLivesOn, .needsTwisted)

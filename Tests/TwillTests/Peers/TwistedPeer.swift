@@ -1,8 +1,10 @@
 import ChildProcess
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A process that runs twisted_peer.py, which says what it can be told to do; ended when this object goes.
 final class TwistedPeer: Sendable {

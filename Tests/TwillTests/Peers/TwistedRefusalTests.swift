@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Twisted's receivers and Twill's of the same name agree on what is wrong, and on what comes of it: whoever receives it closes the connection,
 /// and delivers nothing that stands behind it.
@@ -69,7 +71,7 @@ struct TwistedRefusalTests {
             isOpen = true
             receiver.transport.write(stream)
         }
-        func received(_ message: Span<UInt8>) { received.append(Array(message)) }
+        func received(_ message: Span<UInt8>) { received.append(Array(copying: message)) }
         func readLost(_ receiver: any SharedReceiver) { receiver.transport.loseConnection() }
         func lost(_ reason: ConnectionLost) {
             isOpen = false

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite(.nothingLivesOn) final class DeadlineFactoryTests {
     /// Receives lines, and does what the test wants on each.

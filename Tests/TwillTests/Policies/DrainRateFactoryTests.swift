@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite(.nothingLivesOn) final class DrainRateFactoryTests {
     private let reactor = VirtualReactor()

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Handing over inside of policies, over a real connection", .nothingLivesOn)
 struct HandOverInPoliciesTests {

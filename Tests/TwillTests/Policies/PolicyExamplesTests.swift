@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 // The programs of Policies.md and of the policies' own documentation, word for word (only that the test library knows another `Protocol`), and what
 // they say they do.

@@ -1,7 +1,9 @@
 import CAllocationCounter
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Policies around policies", .nothingLivesOn)
 final class PolicyStackTests {

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite(.nothingLivesOn) struct ProtocolWrapperTests {
     private final class HalfCloseable: Twill::Protocol, HalfCloseableProtocol {

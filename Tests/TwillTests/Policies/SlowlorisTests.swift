@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 // L1 of the catalogue, in a shorter time: clients that send a byte now and then and never end a line.
 @Suite(.nothingLivesOn) struct SlowlorisTests {

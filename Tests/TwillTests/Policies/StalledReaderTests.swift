@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("A peer that never reads, among others that do", .nothingLivesOn)
 struct StalledReaderTests {
@@ -72,7 +74,7 @@ struct StalledReaderTests {
         }
 
         override func lineReceived(_ line: Span<UInt8>) {
-            if Array(line) != Array("\(number)".utf8) { wasWrong = true }
+            if Array(copying: line) != Array("\(number)".utf8) { wasWrong = true }
             number += 1
             note(threadProcessorTime() - sentAt)
             transport.callLater(.milliseconds(5)) { [unowned self] in ping() }

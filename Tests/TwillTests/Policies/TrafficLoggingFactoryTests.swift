@@ -1,7 +1,9 @@
 import Logging
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite(.nothingLivesOn) final class TrafficLoggingFactoryTests {
     private let reactor = VirtualReactor()

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A policy that does nothing but to put a transport in between, and to count what is written.
 private final class Layer: ProtocolWrapper {

@@ -3,6 +3,7 @@ import Logging
 import class TwillTesting.ManualClock
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A reactor without a network, whose time stands still until the test moves it. It has timers and nothing else.
 final class VirtualReactor: Reactor {

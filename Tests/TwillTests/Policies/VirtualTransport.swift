@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A connection on a virtual reactor, whose peer says and takes what the test wants.
 ///

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite(.nothingLivesOn) struct WrappingFactoryTests {
     private struct NoProtocol: Error {}

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Connections over pipes and files", .nothingLivesOn) struct PipeConnectionTests {
     private final class Echo: Twill::Protocol {

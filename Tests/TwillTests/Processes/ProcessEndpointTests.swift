@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Connections to programs", .nothingLivesOn) struct ProcessEndpointTests {
     /// Connects a recorder to a program, and runs until the factory was told of the end or of the failure.

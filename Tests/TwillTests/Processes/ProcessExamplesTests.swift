@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 // The programs of Processes.md and of the documentation beside the sources, word for word (only that a test stops its reactor), and what they
 // say they do.

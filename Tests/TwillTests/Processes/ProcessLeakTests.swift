@@ -1,8 +1,10 @@
 #if os(Linux)
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// What a child does that counts what it has open: in the program of the tests, others open and close meanwhile.
 @Suite("What a child of the tests of leaks does", .nothingLivesOn, .enabled(if: childRole != nil, "this is for children of other tests"))

@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("What a child process begins with", .nothingLivesOn) struct SpawnTests {
     /// A command that is given the descriptors of the test, and writes what it has open.

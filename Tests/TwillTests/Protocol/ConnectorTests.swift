@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Connectors, without a network", .nothingLivesOn)
 struct ConnectorTests {

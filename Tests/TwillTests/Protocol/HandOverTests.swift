@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A connection that changes its protocol. What holds for each kind of connection is in the conformance suite.
 @Suite("Handing a connection over", .nothingLivesOn)
@@ -25,7 +27,7 @@ final class HandOverTests {
     @Test("what a receiver has not read goes to the next one, in order and once, however it is cut", arguments: FramingKind.allCases)
     func unreadBytes(_ kind: FramingKind) throws {
         let rest = kind.wire("b", "c") + "half"
-        for chunks in everyChunking(of: kind.wire("a", "h") + rest) {
+        for chunks in everySplit(of: kind.wire("a", "h") + rest) {
             let next = Recorder()
             let (first, transport) = try connection(kind, to: next)
             for chunk in chunks { transport.say(chunk) }
@@ -44,7 +46,7 @@ final class HandOverTests {
     @Test("lines may be followed by frames of any kind, and these by lines", arguments: FramingKind.allCases)
     func fromKindToKind(_ kind: FramingKind) throws {
         let input = FramingKind.lines.wire("a", "h") + kind.wire("x", "h") + FramingKind.lines.wire("y", "z")
-        for chunks in everyChunking(of: input) {
+        for chunks in everySplit(of: input) {
             let last = try FramingKind.lines.receiver()
             let middle = try kind.receiver { receiver, frame in if frame == "h" { try receiver.handOver(to: last) } }
             let (first, transport) = try connection(.lines, to: middle)

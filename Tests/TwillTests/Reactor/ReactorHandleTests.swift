@@ -1,7 +1,9 @@
 import Dispatch
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("Calls from other threads", .nothingLivesOn)
 struct ReactorHandleTests {

@@ -37,7 +37,7 @@ final class DatagramRecorder: DatagramProtocol {
     override func startProtocol() throws { try note(.started) }
 
     override func datagramReceived(_ data: Span<UInt8>, from sender: Address) throws {
-        let bytes = Array(data)
+        let bytes = Array(copying: data)
         received.append(bytes)
         senders.append(sender)
         try whenReceived?(self, bytes, sender)

@@ -1,4 +1,5 @@
 @testable import Twill
+@testable import TwillTesting
 
 /// A server's and a client's recorder on one reactor, to be joined by a real connection. Unless told otherwise, the reactor
 /// stops when both were told of its loss.
@@ -41,9 +42,4 @@ final class Pair {
             self.reactor.afterTurns(3) { self.reactor.stop() }
         }
     }
-}
-
-extension ListeningPort {
-    /// The port's number, as calls that connect want it.
-    var number: Int { Int(address.port ?? 0) }
 }

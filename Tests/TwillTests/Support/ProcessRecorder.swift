@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// An event of a process's life.
 enum ProcessEvent: Equatable {
@@ -43,7 +45,7 @@ final class ProcessRecorder: ProcessProtocol {
     }
 
     override func childDataReceived(_ descriptor: CInt, _ data: Span<UInt8>) throws {
-        let bytes = Array(data)
+        let bytes = Array(copying: data)
         received[descriptor, default: []] += bytes
         events.append(.data(descriptor, bytes.count <= 64 ? String(decoding: bytes, as: UTF8.self) : "\(bytes.count) bytes"))
         try whenData?(self, descriptor)

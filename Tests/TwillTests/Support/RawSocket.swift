@@ -2,6 +2,7 @@
 
 #if canImport(Glibc)
 import Glibc
+import TestSupport
 #elseif canImport(Musl)
 import Musl
 #else

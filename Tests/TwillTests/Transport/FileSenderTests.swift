@@ -1,7 +1,9 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// Files sent over a connection. F1 to F6 are rows of the catalogue of cases.
 @Suite("FileSender", .nothingLivesOn)
@@ -14,7 +16,7 @@ struct FileSenderTests {
         private(set) var producer: (any Producer)?
         private(set) var isStreaming = false
 
-        override func write(_ data: Span<UInt8>) { written.append(Array(data)) }
+        override func write(_ data: Span<UInt8>) { written.append(Array(copying: data)) }
 
         override func registerProducer(_ producer: any Producer, streaming: Bool) {
             self.producer = producer

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Twill
@@ -13,7 +14,7 @@ struct SharedBytesTests {
 
     @Test func aSpanLendsAllOfThem() {
         let shared = SharedBytes("hello")
-        #expect(shared.withSpan { Array($0) } == Array("hello".utf8))
+        #expect(shared.withSpan { Array(copying: $0) } == Array("hello".utf8))
         #expect(shared.count == 5)
     }
 }

@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 @Suite("A transport of no reactor", .nothingLivesOn)
 struct TransportTests {
@@ -8,7 +10,7 @@ struct TransportTests {
     private final class StringTransport: Transport {
         var written: [[UInt8]] = []
 
-        override func write(_ data: Span<UInt8>) { written.append(Array(data)) }
+        override func write(_ data: Span<UInt8>) { written.append(Array(copying: data)) }
     }
 
     @Test func aBareTransportIsClosedAndDropsWhatItIsGiven() {

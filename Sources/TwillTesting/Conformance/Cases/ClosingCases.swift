@@ -244,7 +244,7 @@ enum ClosingCases {
     }
 
     static func stoppingTheReactorLosesEveryConnection(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let ends = (0..<3).map { _ in (server: Recorder(), client: Recorder()) }
         ends[0].server.whenLost = { _, _ in throw Refusal() }
         try stage.withReactor(log: log, errors: 1) { reactor in

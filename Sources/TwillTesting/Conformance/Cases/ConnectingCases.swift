@@ -23,7 +23,7 @@ enum ConnectingCases {
 
     /// What a client's factory heard until it stopped.
     private static func events(
-        of factory: RecordingClientFactory, on stage: ConformanceStage, log: CollectedLog = CollectedLog(), errors: Int = 0,
+        of factory: RecordingClientFactory, on stage: ConformanceStage, log: RecordedLog = RecordedLog(), errors: Int = 0,
         _ connect: (any Reactor) throws -> Void
     ) throws -> [FactoryEvent] {
         try stage.withReactor(log: log, errors: errors) { reactor in
@@ -265,7 +265,7 @@ enum ConnectingCases {
     }
 
     static func whatAFactoryThrows(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let factory = RecordingClientFactory { Recorder() }
         factory.whenStarted = { _ in throw Refusal() }
         factory.whenLost = { _, _ in throw Refusal() }

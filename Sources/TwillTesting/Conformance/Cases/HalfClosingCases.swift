@@ -243,7 +243,7 @@ enum HalfClosingCases {
     static func errorsFromTheHalvesCallbacks(on stage: ConformanceStage) throws {
         let server = HalfCloseableRecorder()
         let client = HalfCloseableRecorder()
-        let log = CollectedLog()
+        let log = RecordedLog()
         try stage.withPair(server: server, client: client, log: log, errors: 2) { _ in
             client.whenMade = { $0.transport.loseWriteConnection() }
             client.whenWriteLost = { _ in throw Refusal(number: 1) }

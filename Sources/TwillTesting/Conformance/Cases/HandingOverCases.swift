@@ -21,7 +21,7 @@ enum HandingOverCases {
     /// Joins a server's and a client's recorder, until both the client and the one who took the server's place were told of the loss.
     @discardableResult
     private static func withPair(
-        on stage: ConformanceStage, to next: Recorder, log: CollectedLog = CollectedLog(), errors: Int = 0, server: Recorder = Recorder(),
+        on stage: ConformanceStage, to next: Recorder, log: RecordedLog = RecordedLog(), errors: Int = 0, server: Recorder = Recorder(),
         serverOptions: TransportOptions = TransportOptions(), _ arrange: (ConformancePair) throws -> Void
     ) throws -> ConformancePair {
         let pair = try stage.withReactor(log: log, errors: errors) { reactor in
@@ -71,7 +71,7 @@ enum HandingOverCases {
     }
 
     static func fromATimer(on stage: ConformanceStage) throws {
-        let (next, log) = (Recorder(), CollectedLog())
+        let (next, log) = (Recorder(), RecordedLog())
         try withPair(on: stage, to: next, log: log, errors: 1) { pair in
             pair.server.whenMade = { server in
                 server.transport.callLater(.zero) { try server.handOver(to: next, unread: Array("rest".utf8)) }
@@ -83,7 +83,7 @@ enum HandingOverCases {
     }
 
     static func errors(on stage: ConformanceStage, inCall call: Int) throws {
-        let (next, log) = (Named(), CollectedLog())
+        let (next, log) = (Named(), RecordedLog())
         try withPair(on: stage, to: next, log: log, errors: 1) { pair in
             pair.client.whenMade = { $0.transport.write("hello") }
             pair.client.whenData = { if $0.text == "now" { $0.transport.write("more") } }

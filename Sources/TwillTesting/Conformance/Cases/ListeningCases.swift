@@ -22,7 +22,7 @@ enum ListeningCases {
     }
 
     static func aFactoryThatThrows(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let clients = [Recorder(), Recorder()]
         let reactor = try stage.withReactor(log: log, errors: 1) { reactor in
             var visits = 0
@@ -49,7 +49,7 @@ enum ListeningCases {
     }
 
     static func aFactoryThatReturnsNil(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let client = Recorder()
         let reactor = try stage.withReactor(log: log) { reactor in
             try visit(stage.listen(reactor, factory: Factory { (_: Address) in nil }), reactor, on: stage, client) { reactor.stop() }
@@ -123,7 +123,7 @@ enum ListeningCases {
         final class Failing: Factory {
             override func stopFactory() throws { throw Refusal() }
         }
-        let log = CollectedLog()
+        let log = RecordedLog()
         try stage.withReactor(log: log, errors: 1) { reactor in
             _ = try stage.listen(reactor, factory: Failing())
             reactor.callWhenRunning { reactor.stop() }

@@ -39,7 +39,7 @@ enum LoopingCases {
     static func callsFromAnotherThread(on stage: ConformanceStage) throws {
         let count = 1_000
         let seen = ReactorBound(Seen())
-        let log = CollectedLog()
+        let log = RecordedLog()
         try stage.withReactor(log: log, errors: 1) { reactor in
             let handle = reactor.handle
             reactor.deferToThread {

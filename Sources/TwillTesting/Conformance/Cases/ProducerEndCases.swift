@@ -238,7 +238,7 @@ enum ProducerEndCases {
     }
 
     static func errorsFromAProducer(on stage: ConformanceStage, call: Call) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         var producer: CallRecordingProducer?
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             pair.server.whenMade = { server in

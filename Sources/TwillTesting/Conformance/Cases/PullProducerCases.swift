@@ -162,7 +162,7 @@ enum PullProducerCases {
     }
 
     static func errorsFromAPullProducer(on stage: ConformanceStage, at number: Int) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         var producer: CallRecordingProducer?
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             pair.server.whenMade = { server in

@@ -16,7 +16,7 @@ enum ThrowingCases {
     ]
 
     static func fromDataReceived(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             pair.client.whenMade = { $0.transport.write("hello") }
             pair.server.whenData = {
@@ -31,7 +31,7 @@ enum ThrowingCases {
     }
 
     static func fromConnectionMade(on stage: ConformanceStage, isServer: Bool) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             let (thrower, other) = isServer ? (pair.server, pair.client) : (pair.client, pair.server)
             other.whenMade = { $0.transport.write("never delivered") }
@@ -81,7 +81,7 @@ enum ThrowingCases {
     }
 
     static func fromConnectionLost(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             pair.server.whenMade = { $0.transport.loseConnection() }
             pair.server.whenLost = { _, _ in throw Refusal() }
@@ -91,7 +91,7 @@ enum ThrowingCases {
     }
 
     static func fromATimer(on stage: ConformanceStage) throws {
-        let log = CollectedLog()
+        let log = RecordedLog()
         let pair = try stage.withPair(log: log, errors: 1) { pair in
             pair.server.whenMade = { $0.transport.callLater(.zero) { throw Refusal(number: 9) } }
         }

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 /// A subject that does something inside a callback, its peer, and a canary: a conversation on the same reactor that nothing of it may touch.
 ///

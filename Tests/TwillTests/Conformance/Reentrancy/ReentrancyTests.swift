@@ -1,6 +1,8 @@
+import TestSupport
 import Testing
 
 @testable import Twill
+@testable import TwillTesting
 
 extension Conformance {
     @Suite("Whatever is done inside whatever callback")

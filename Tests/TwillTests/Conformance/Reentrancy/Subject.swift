@@ -1,4 +1,5 @@
 @testable import Twill
+@testable import TwillTesting
 
 /// What one protocol was told, kept when the protocol is gone.
 final class Life {

@@ -1,15 +1,14 @@
-import Testing
-
-@testable import Twill
+package import Testing
+import Twill
 
 /// Checks after each test of a suite that no protocol, transport, port or delayed call that the test made is still alive.
 ///
 /// Every suite has it: a leak is found where it is made. What a test makes on threads of its own is not counted.
-struct NothingLivesOn: SuiteTrait, TestTrait, TestScoping {
-    let isRecursive = true
+package struct NothingLivesOn: SuiteTrait, TestTrait, TestScoping {
+    package let isRecursive = true
 
     @concurrent
-    func provideScope(
+    package func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
         guard testCase != nil else { return try await function() }
@@ -31,5 +30,5 @@ struct NothingLivesOn: SuiteTrait, TestTrait, TestScoping {
 
 extension Trait where Self == NothingLivesOn {
     /// Checks that nothing which a test made outlives it.
-    static var nothingLivesOn: NothingLivesOn { NothingLivesOn() }
+    package static var nothingLivesOn: NothingLivesOn { NothingLivesOn() }
 }

@@ -1,18 +1,20 @@
-import Logging
+package import Logging
 import Synchronization
 
 /// A logger's memory: what was logged, instead of lines on standard error.
-final class RecordedLog: Sendable {
+package final class RecordedLog: Sendable {
     private let lines = Mutex<[String]>([])
 
-    /// A logger that writes here.
-    var logger: Logger { Logger(label: "twill.tests") { _ in Handler(log: self) } }
+    package init() {}
 
-    /// What was logged so far: level and message; but for what a busy machine alone makes the reactor say.
-    var entries: [String] { lines.withLock { $0.filter { !$0.contains("kept the reactor busy") } } }
+    /// A logger that writes here.
+    package var logger: Logger { Logger(label: "twill.conformance") { _ in Handler(log: self) } }
+
+    /// What was logged so far: level and message; but for what a busy machine alone makes a reactor say.
+    package var entries: [String] { lines.withLock { $0.filter { !$0.contains("kept the reactor busy") } } }
 
     /// How many entries hold the text.
-    func count(containing text: String) -> Int {
+    package func count(containing text: String) -> Int {
         lines.withLock { $0.count { $0.contains(text) } }
     }
 
