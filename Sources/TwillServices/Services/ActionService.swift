@@ -4,7 +4,7 @@ public import Twill
 /// A service of two closures, for what needs no type of its own.
 ///
 /// ```swift
-/// try services.add(ActionService(name: "table") { try table.open() } stop: { try table.close() })
+/// try services.add(ActionService(name: "table") { print("opened") } stop: { print("closed") })
 /// ```
 ///
 /// Twisted has none.
@@ -40,7 +40,7 @@ public final class ActionService: Service {
 /// ```swift
 /// try services.add(TaskService(name: "feed") { reactor in
 ///     let connection = try await reactor.connect("tcp:feed.example.com:7000")
-///     for try await line in connection.lines { news.append(line) }
+///     for try await line in connection.lines { print(line) }
 /// })
 /// ```
 ///
