@@ -1,6 +1,6 @@
 /// Makes one source file of the code on pages, for the compiler alone: nothing of it is ever run.
 ///
-/// Each block is a function inside that of the block before it on its page. So a block may use what was declared further up, and declare the
+/// Each block is a function inside of that of the block before it on its page. So a block may use what was declared further up, and declare the
 /// same name again; and whether it awaits something is its own affair. Errors name the page and the line.
 struct Rendering {
     /// Modules that the file imports beside those that the code does.
@@ -10,14 +10,14 @@ struct Rendering {
     let folder: String
 
     var text: String {
-        var body: [String] = []
         var modules = Set(imports)
+        var body: [String] = []
         for page in pages {
             let blocks = page.blocks.filter { !$0.isManifest }
             guard !blocks.isEmpty else { continue }
-            let own = modulesMadeOn(page)
-            body.append("func \(page.identifier)() {")
-            for block in blocks { body += begin(block, of: page, own: own, modules: &modules) }
+            modules.formUnion(Set(blocks.flatMap(\.lines).compactMap { Self.importedModule(in: $0.text) }).subtracting(page.ownModules))
+            body.append("func \(page.name.replacing(#/\W/#, with: "_"))() {")
+            for block in blocks { body += begin(block, on: page) }
             body.append(String(repeating: "}\n", count: blocks.count) + "}")
         }
         if body.isEmpty { return "" }
@@ -25,49 +25,49 @@ struct Rendering {
     }
 
     /// A block as a function that has no end yet.
-    private func begin(_ block: Block, of page: Page, own: Set<String>, modules: inout Set<String>) -> [String] {
-        let awaits = block.lines.contains { !$0.text.hasPrefix(" ") && ($0.text + " ").contains(" await ") }
-        var body = ["func line\(block.line)() \(awaits ? "async " : "")throws {"]
-        var uses: [String] = []
-        var arguments: Substring?
-        func place(_ line: Block.Line?) {
-            body.append(line.map { "#sourceLocation(file: \"\(folder)/\(page.name)\", line: \($0.number))" } ?? "#sourceLocation()")
-        }
-        for lines in [block.hidden, block.code] where !lines.isEmpty {
-            place(lines[0])
-            for line in lines {
-                let code = line.text.replacing(#/^public (?=import )|\bpublic (?!import )/#, with: "")
-                if let match = code.firstMatch(of: #/^import (\w+)$/#) {
-                    if !own.contains(String(match.1)) { modules.insert(String(match.1)) }
-                    body.append("")
-                } else if let match = code.firstMatch(of: #/^@Test\(arguments: (.*)\)$/#) {
-                    arguments = match.1
-                    body.append("")
-                } else {
-                    body.append(code.replacing(#/^@(Test|main) /#, with: ""))
-                }
-                if let match = code.firstMatch(of: #/^(?:let|var) (\w+)/#) { uses.append("_ = \(match.1)") }
-                if let match = code.firstMatch(of: #/^func (\w+)/#), let given = arguments {
-                    uses.append("test(\(match.1), with: \(given))")
-                    arguments = nil
-                }
-            }
-            place(nil)
-        }
+    private func begin(_ block: Block, on page: Page) -> [String] {
+        let awaits = block.lines.contains { !$0.text.hasPrefix(" ") && $0.text.contains(#/\bawait\b/#) }
         let open = block.hidden.reduce(0) { $0 + $1.text.count { $0 == "{" } - $1.text.count { $0 == "}" } }
+        var body = ["func line\(block.line)() \(awaits ? "async " : "")throws {"]
+        for lines in [block.hidden, block.code] where !lines.isEmpty {
+            body.append("#sourceLocation(file: \"\(folder)/\(page.name)\", line: \(lines[0].number))")
+            body += lines.map { Self.insideOfAFunction($0.text) }
+            body.append("#sourceLocation()")
+        }
         body += Array(repeating: "}", count: max(open, 0))
-        // What is shown only to be seen is used here, or the compiler would warn of it.
-        if !uses.isEmpty { body.append("func uses() { \(uses.joined(separator: "; ")) }") }
+        body.append("func uses() { \(Self.uses(of: block).joined(separator: "; ")) }")
         return body
     }
 
-    /// The modules of a package that the page itself writes, file by file.
-    private func modulesMadeOn(_ page: Page) -> Set<String> {
-        Set(page.blocks.compactMap { $0.code.first?.text.firstMatch(of: #/^// Sources/(\w+)/#).map { String($0.1) } })
+    /// A line without what may stand at the top of a file alone.
+    private static func insideOfAFunction(_ line: String) -> String {
+        if importedModule(in: line) != nil || line.hasPrefix("@Test(") { return "" }
+        return line.replacing(#/^@(Test|main) /#, with: "").replacing(#/\bpublic /#, with: "")
+    }
+
+    private static func importedModule(in line: String) -> String? {
+        line.firstMatch(of: #/^(public )?import (\w+)$/#).map { String($0.2) }
+    }
+
+    /// Uses of what is shown only to be seen, of which the compiler would warn, and of the arguments of tests.
+    private static func uses(of block: Block) -> [String] {
+        var uses: [String] = []
+        var arguments: Substring?
+        for line in block.code {
+            if let value = line.text.firstMatch(of: #/^(?:let|var) (\w+)/#) { uses.append("_ = \(value.1)") }
+            if let test = line.text.firstMatch(of: #/^@Test\(arguments: (.*)\)$/#) { arguments = test.1 }
+            if let function = line.text.firstMatch(of: #/^func (\w+)/#), let given = arguments {
+                uses.append("test(\(function.1), with: \(given))")
+                arguments = nil
+            }
+        }
+        return uses
     }
 }
 
 extension Page {
-    /// The name, as Swift would have one.
-    var identifier: String { name.replacing(#/\W/#, with: "_") }
+    /// The modules of a package that the page itself writes, file by file.
+    fileprivate var ownModules: Set<String> {
+        Set(blocks.compactMap { $0.code.first?.text.firstMatch(of: #/^// Sources/(\w+)/#).map { String($0.1) } })
+    }
 }

@@ -2,8 +2,8 @@
 //
 //     page-code PACKAGE-FOLDER INDEX OUTPUT INPUT... -- OUTPUT INPUT...
 //
-// The index says which pages have how much code, and has their manifests, for the tests that count and compile those. A file that would not change
-// is left as it is, so that nothing is compiled again.
+// Inputs are named as seen from the package's folder. The index says which pages have how much code, and holds their manifests, for the tests that
+// count the one and compile the others. A file that would not change is left as it is, so that nothing is compiled again.
 
 import Foundation
 
@@ -27,16 +27,16 @@ guard let folder = arguments.popFirst(), let index = arguments.popFirst() else {
 var entries: [String] = []
 do {
     for group in arguments.split(separator: "--") {
-        let pages = try group.dropFirst().map { path in
-            try Page(name: String(path.dropFirst(folder.count + 1)), text: String(contentsOfFile: path, encoding: .utf8))
-        }
+        let pages = try group.dropFirst().map { try Page(name: $0, text: String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)) }
         guard let output = group.first, let first = pages.first else { continue }
         try write(Rendering(imports: imports(for: first.name), pages: pages, folder: folder).text, to: output)
         for page in pages where !page.blocks.isEmpty {
             let manifests = page.blocks.filter(\.isManifest).map { block in
-                "Manifest(place: \"\(page.name):\(block.line)\", code: \(String(reflecting: block.code.map(\.text).joined(separator: "\n"))))"
+                let code = String(reflecting: block.code.map(\.text).joined(separator: "\n"))
+                return "Manifest(place: \"\(page.name):\(block.line)\", code: \(code))"
             }
-            entries.append("    PageCode(page: \"\(page.name)\", blocks: \(page.blocks.count), manifests: [\(manifests.joined(separator: ", "))]),")
+            let list = manifests.joined(separator: ", ")
+            entries.append("    PageCode(page: \"\(page.name)\", blocks: \(page.blocks.count), manifests: [\(list)]),")
         }
     }
     try write("let pagesWithCode: [PageCode] = [\n\(entries.joined(separator: "\n"))\n]\n", to: index)
