@@ -21,7 +21,10 @@ var names: [String] { given() }
 var bytes: [UInt8] { given() }
 var chunks: [[UInt8]] { given() }
 
-final class Echo: Twill::Protocol {
+// On macOS Foundation has a Protocol, too, and Testing brings Foundation along.
+typealias Protocol = Twill::Protocol
+
+final class Echo: Protocol {
     override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
 }
 

@@ -35,7 +35,10 @@ extension Connection {
             default: break
             }
         }
-        if length > 0, let bytes = try await frames(of: FixedSizeFramer(size: length)).next() { request.body = String(decoding: bytes, as: UTF8.self) }
+        if length > 0 {
+            guard let bytes = try await frames(of: FixedSizeFramer(size: length)).next() else { return nil }
+            request.body = String(decoding: bytes, as: UTF8.self)
+        }
         return request
     }
 
