@@ -134,6 +134,8 @@ static inline void twill_set_modes(SSL_CTX *context) {
 static inline void twill_set_options(SSL_CTX *context, int wants_tickets) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     if (!wants_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    // One for each connection, and not OpenSSL's two: making one is a sixteenth of a handshake, and who resumes gets a new one.
+    SSL_CTX_set_num_tickets(context, 1);
 }
 static inline void twill_set_cache(SSL_CTX *context, int mode) { SSL_CTX_set_session_cache_mode(context, mode); }
 static const int twill_cache_off = SSL_SESS_CACHE_OFF;

@@ -1,5 +1,6 @@
 import ChildProcess
 import Foundation
+import TestCertificates
 import TestSupport
 import Testing
 
