@@ -21,6 +21,8 @@ struct Rendering {
             body.append(String(repeating: "}\n", count: blocks.count) + "}")
         }
         if body.isEmpty { return "" }
+        // On macOS Foundation has a Protocol as well, and what is imported by name goes first.
+        modules.insert("class Twill.Protocol")
         return (modules.sorted().map { "import \($0)" } + body).joined(separator: "\n") + "\n"
     }
 

@@ -21,10 +21,7 @@ var names: [String] { given() }
 var bytes: [UInt8] { given() }
 var chunks: [[UInt8]] { given() }
 
-// On macOS Foundation has a Protocol, too, and Testing brings Foundation along.
-typealias Protocol = Twill::Protocol
-
-final class Echo: Protocol {
+final class Echo: Twill::Protocol {
     override func dataReceived(_ data: Span<UInt8>) { transport.write(data) }
 }
 
