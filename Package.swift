@@ -144,6 +144,7 @@ let package = Package(
         .testTarget(
             name: "TwillTLSTests",
             dependencies: [
+                "CCertificates",
                 "ChildProcess",
                 "TestCertificates",
                 "TestSupport",

@@ -14,10 +14,14 @@ import TwillServices
     @Option(help: "What goes wrong: a service that fails to start, one that never stops, or one that ends the process at once.")
     var fail = ""
 
+    @Option(help: "A file that is read at the start and at each reload.")
+    var table: String?
+
     func addServices(to services: MultiService) throws {
         let place = services.place
+        let table = try table.map { try services.add(Table($0)) }
         for endpoint in listen {
-            let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place) })
+            let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place, table) })
             try services.add(server)
         }
         switch fail {
@@ -43,14 +47,29 @@ private final class BoundNote: Service {
     }
 }
 
-/// `reactor` is answered with its number, `slow SECONDS` after so many seconds, `block` keeps the reactor from all else, `stop` stops it, `log` writes to
+/// The text of a file.
+private final class Table: Service {
+    private(set) var text = ""
+    private let path: String
+
+    init(_ path: String) {
+        self.path = path
+        super.init(name: "table")
+    }
+
+    override func startService() throws { text = try String(contentsOfFile: path, encoding: .utf8) }
+    override func reloadService() throws { text = try String(contentsOfFile: path, encoding: .utf8) }
+}
+
+/// `reactor` is answered with its number, `table` with the table's text, `slow SECONDS` after so many seconds, `block` keeps the reactor from all else, `stop` stops it, `log` writes to
 /// the log, and all else comes back.
 private final class Line: LineReceiver {
     private let place: ReactorPlace
+    private let table: Table?
     private var underWay = 0
 
-    init(_ place: ReactorPlace) {
-        self.place = place
+    init(_ place: ReactorPlace, _ table: Table?) {
+        (self.place, self.table) = (place, table)
         super.init(delimiter: .lf)
     }
 
@@ -60,6 +79,7 @@ private final class Line: LineReceiver {
         let words = try String(validating: line).split(separator: " ")
         switch words.first {
         case "reactor": sendLine("\(place.number)")
+        case "table": sendLine(table?.text ?? "")
         case "log":
             transport.reactor.logger.warning("\(words.dropFirst().joined(separator: " "))", metadata: ["peer": "a \"client\""])
             sendLine("logged")

@@ -165,6 +165,32 @@ struct RunnerTests {
         #expect(end.errors == "" && end.status == 0)
     }
 
+    @Test func everyServiceReadsAnewAtSIGHUPAndConnectionsStay() throws {
+        try folder.write("old", to: "table")
+        let probe = try ProbeProcess(["--reactors", "2", "--table", folder.path("table")], in: folder)
+        let port = try probe.port()
+        var clients: [String: LineClient] = [:]
+        while clients.count < 2 {
+            let client = try LineClient(port: port)
+            clients[try #require(client.ask("reactor"))] = client
+        }
+        for client in clients.values { #expect(client.ask("table") == "old") }
+        try FileManager.default.removeItem(atPath: folder.path("table"))
+        probe.process.send(SIGHUP)
+        try probe.process.wait(for: "errors") {
+            $0.errors.components(separatedBy: "error probe: table could not be reloaded, and goes on as it was").count == 3 ? () : nil
+        }
+        for client in clients.values { #expect(client.ask("table") == "old") }
+        // However many come at once, what was there before the last one is read after it.
+        for number in 0..<1000 {
+            try folder.write("new \(number)", to: "table")
+            probe.process.send(SIGHUP)
+        }
+        try wait { clients.values.allSatisfy { $0.ask("table") == "new 999" } }
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
     @Test func theLogIsJSONIfAskedFor() throws {
         let probe = try ProbeProcess(["--log-format", "json", "--log-level", "warning", "--logfile", "-"], in: folder)
         try probe.process.wait(for: "nothing") { $0.status == nil ? () : nil }

@@ -66,6 +66,23 @@ struct ServiceManagerTests {
         #expect(try probe.process.waitForEnd().status == 0)
     }
 
+    @Test func itHearsOfAReload() throws {
+        let manager = try Manager(folder.path("socket"))
+        let probe = try ProbeProcess(["--reactors", "2"], in: folder, environment: ["NOTIFY_SOCKET": folder.path("socket")])
+        #expect(manager.next()?.hasPrefix("READY=1") == true)
+        var before = timespec()
+        _ = unsafe clock_gettime(CLOCK_MONOTONIC, &before)
+        probe.process.send(SIGHUP)
+        let begin = try #require(manager.next())
+        #expect(begin.hasPrefix("RELOADING=1\nMONOTONIC_USEC="))
+        let moment = try #require(begin.split(separator: "=").last.flatMap { Int($0) })
+        #expect(moment >= Int(before.tv_sec) * 1_000_000 + before.tv_nsec / 1_000)
+        #expect(manager.next() == "READY=1")
+        probe.process.send(SIGTERM)
+        #expect(manager.next() == "STOPPING=1")
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
     @Test func itHearsAgainAndAgainThatAllIsWellUntilTheProgramIsNot() throws {
         let manager = try Manager(folder.path("socket"))
         let probe = try ProbeProcess(

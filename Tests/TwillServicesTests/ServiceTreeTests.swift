@@ -190,6 +190,25 @@ struct ServiceTreeTests {
         #expect(throws: ServiceError.aboveItself("outer")) { try outer.add(outer) }
     }
 
+    @Test func thoseThatRunReloadInOrderAndOneThatCannotGoesOnAsItWas() throws {
+        let scene = try Scene()
+        scene.root.reload()
+        try scene.root.privilegedStart()
+        scene.root.reload()
+        try scene.root.start()
+        scene.second.stop()
+        scene.first.reloadError = Refusal()
+        _ = scene.diary.take()
+        scene.root.reload()
+        #expect(scene.diary.take() == ["first reloads", "third reloads"])
+        #expect(scene.log.entries == ["error: first could not be reloaded, and goes on as it was: refused"])
+        #expect(scene.first.isRunning && scene.root.isRunning)
+        scene.root.stop()
+        _ = scene.diary.take()
+        scene.root.reload()
+        #expect(scene.diary.take() == [])
+    }
+
     @Test func drainingIsForAllAtOnceAndOneThatFailsIsLogged() throws {
         let scene = try Scene()
         try scene.root.start()
@@ -252,6 +271,16 @@ struct ServiceTreeTests {
         #expect(timer.isRunning && !timer.isTicking)
         root.stop().noting("stopping", in: diary)
         #expect(diary.take() == ["stopping done"])
+    }
+
+    @Test func aClosureIsCalledToReload() throws {
+        let root = MultiService(on: SimulatedReactor())
+        let diary = Diary()
+        try root.add(ActionService(start: { diary.note("start") }, reload: { diary.note("reload") }, stop: { diary.note("stop") }))
+        try root.start()
+        root.reload()
+        root.stop()
+        #expect(diary.entries == ["start", "reload", "stop"])
     }
 
     @Test func closuresAndTasksAreServices() throws {

@@ -54,6 +54,7 @@ final class NotingService: Service {
     var bindError: (any Error)?
     var startError: (any Error)?
     var stopError: (any Error)?
+    var reloadError: (any Error)?
     /// What `stopService` and `drainService` return.
     var stopping: Deferred<Void>?
     var draining: Deferred<Void>?
@@ -71,6 +72,11 @@ final class NotingService: Service {
     override func startService() throws {
         diary.note("\(logPrefix) starts")
         if let startError { throw startError }
+    }
+
+    override func reloadService() throws {
+        diary.note("\(logPrefix) reloads")
+        if let reloadError { throw reloadError }
     }
 
     override func drainService(deadline: ReactorClock.Instant) throws -> Deferred<Void>? {

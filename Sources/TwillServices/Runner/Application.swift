@@ -24,7 +24,7 @@ import Twill
 /// - What fails before that is one sentence on standard error, also where the process is in the background already, and an ``ExitStatus``. Nothing is
 ///   left then that was not there before.
 /// - SIGTERM and SIGINT drain the services, stop them in reverse, and end the process; a second one cuts the drain short. SIGHUP opens the log file
-///   anew.
+///   anew, and lets every service read its configuration anew (``Service/reloadService()``).
 /// - The library's logging system is set up here, so a program does not do it.
 ///
 /// Twisted: `Application`, `IServiceMaker` and `twistd`.

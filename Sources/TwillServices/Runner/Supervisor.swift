@@ -10,8 +10,8 @@ import Musl
 import Darwin
 #endif
 
-/// Watches over the trees of services of a program, one for each reactor: starts them, tells whoever waits that they serve, drains and stops them at a
-/// signal, and knows what the process ends with.
+/// Watches over the trees of services of a program, one for each reactor: starts them, tells whoever waits that they serve, reloads, drains and stops them
+/// at signals, and knows what the process ends with.
 ///
 /// | phase      | all have started | one failed to start | first signal | second signal | a reactor ends |
 /// |------------|------------------|---------------------|--------------|---------------|----------------|
@@ -41,6 +41,9 @@ final class Supervisor: Sendable {
         var secondSignal: CInt?
         /// Each reactor's way in and its tree, which is opened on its thread.
         var trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)] = []
+        /// The trees that shall reload, by their number, and how many have not finished with that.
+        var reloadsDue: Set<Int> = []
+        var reloadsUnderWay = 0
         /// The reactors, once they run.
         var group: ReactorGroup?
     }
@@ -109,7 +112,7 @@ final class Supervisor: Sendable {
     /// Obeys signals from now on.
     func listen(to signals: ProcessSignals) throws(SystemError) {
         try signals.listen { number in
-            if number == SIGHUP { self.reopenLog() } else { self.received(number) }
+            if number == SIGHUP { self.reload() } else { self.received(number) }
         }
     }
 
@@ -202,7 +205,39 @@ final class Supervisor: Sendable {
         _ = try? loop.start(interval)
     }
 
-    // The end.
+    // While it runs.
+
+    /// Opens the log anew, and lets every tree reload on its reactor's thread. A tree that has not come to it yet needs no second call.
+    private func reload() {
+        reopenLog()
+        let (isServing, added) = progress.withLock { progress in
+            guard progress.phase != .ending else {
+                return (false, [(number: Int, handle: ReactorHandle, tree: ReactorBound<ServiceTree>)]())
+            }
+            let added = progress.trees.enumerated().filter { !progress.reloadsDue.contains($0.offset) }
+                .map { (number: $0.offset, handle: $0.element.handle, tree: $0.element.tree) }
+            progress.reloadsDue.formUnion(added.map(\.number))
+            progress.reloadsUnderWay += added.count
+            return (progress.phase == .serving, added)
+        }
+        if isServing, !added.isEmpty { manager?.tell("RELOADING=1\nMONOTONIC_USEC=\(System.monotonicMicroseconds)") }
+        for (number, handle, tree) in added {
+            handle.callFromThread { _ in
+                // A signal that comes from here on may mean something that was not there yet.
+                self.progress.withLock { _ = $0.reloadsDue.remove(number) }
+                tree.value.root.reload()
+                self.hasReloaded()
+            }
+        }
+    }
+
+    private func hasReloaded() {
+        let isLastOfThoseWhoServe = progress.withLock { progress in
+            progress.reloadsUnderWay -= 1
+            return progress.reloadsUnderWay == 0 && progress.phase == .serving
+        }
+        if isLastOfThoseWhoServe { manager?.tell("READY=1") }
+    }
 
     private func reopenLog() {
         do {
@@ -212,6 +247,8 @@ final class Supervisor: Sendable {
             logger.error("the log could not be opened anew: \(error)")
         }
     }
+
+    // The end.
 
     private func received(_ signal: CInt) {
         let (isFirst, trees) = progress.withLock { progress in

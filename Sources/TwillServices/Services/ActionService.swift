@@ -1,21 +1,26 @@
 import Logging
 public import Twill
 
-/// A service of two closures, for what needs no type of its own.
+/// A service of closures, for what needs no type of its own.
 ///
 /// ```swift
 /// try services.add(ActionService(name: "table") { print("opened") } stop: { print("closed") })
+/// try services.add(ActionService(start: { print("read") }, reload: { print("read again") }))
 /// ```
 ///
 /// Twisted has none.
 public final class ActionService: Service {
     private let startCall: () throws -> Void
     private let stopCall: () throws -> Deferred<Void>?
+    private let reloadCall: () throws -> Void
 
-    /// Makes a service that calls the one when it starts and the other when it stops.
-    public convenience init(name: String? = nil, start: @escaping () throws -> Void, stop: @escaping () throws -> Void = {}) {
+    /// Makes a service that calls the one when it starts, the other when it stops, and the third when it shall read its configuration anew.
+    public convenience init(
+        name: String? = nil, start: @escaping () throws -> Void, reload: @escaping () throws -> Void = {},
+        stop: @escaping () throws -> Void = {}
+    ) {
         self.init(
-            name: name, start: start,
+            name: name, start: start, reload: reload,
             stop: { () throws -> Deferred<Void>? in
                 try stop()
                 return nil
@@ -24,13 +29,19 @@ public final class ActionService: Service {
 
     /// The same with a stop that takes longer.
     @_disfavoredOverload
-    public init(name: String? = nil, start: @escaping () throws -> Void, stop: @escaping () throws -> Deferred<Void>?) {
+    public init(
+        name: String? = nil, start: @escaping () throws -> Void, reload: @escaping () throws -> Void = {},
+        stop: @escaping () throws -> Deferred<Void>?
+    ) {
         startCall = start
+        reloadCall = reload
         stopCall = stop
         super.init(name: name)
     }
 
     public override func startService() throws { try startCall() }
+
+    public override func reloadService() throws { try reloadCall() }
 
     public override func stopService() throws -> Deferred<Void>? { try stopCall() }
 }

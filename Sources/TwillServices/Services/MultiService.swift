@@ -15,7 +15,7 @@ public import Twill
 ///   the start: those that had started are stopped again.
 /// - They stop in the opposite order, each when the one before has stopped. One that fails does not keep the others from being stopped; what
 ///   failed is told at the end, as ``StopFailures``.
-/// - A drain is for all of them at the same time.
+/// - A drain is for all of them at the same time. They reload in the order in which they start; one that can't keeps no other from it.
 /// - A service that is added to one that runs is started, and one that is removed is stopped.
 /// - No two have the same name.
 ///
@@ -122,6 +122,11 @@ open class MultiService: Service {
             }
             index += 1
         }
+    }
+
+    /// Reloads all. An override calls `super`.
+    open override func reloadService() throws {
+        for service in services { service.reload() }
     }
 
     /// Lets what all have under way come to its end.

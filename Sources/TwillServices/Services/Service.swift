@@ -16,11 +16,12 @@ public import Twill
 ///
 /// # Contract
 /// - A service stands in a tree: a ``MultiService`` starts and stops those that it has, and the one at the root knows the ``reactor``.
-/// - You override the methods whose names end in `Service`, and whoever owns the root calls ``privilegedStart()``, ``start()``, ``drain(deadline:)``
-///   and ``stop()``. These keep the ``state``: each of yours is called when it makes sense, and once.
+/// - You override the methods whose names end in `Service`, and whoever owns the root calls ``privilegedStart()``, ``start()``, ``reload()``,
+///   ``drain(deadline:)`` and ``stop()``. These keep the ``state``: each of yours is called when it makes sense, and once.
 /// - The order is `privilegedStartService`, `startService`, then at the end `drainService`, if there is time for it, and `stopService`. After that it may
 ///   start again.
 /// - `stopService` is called wherever `privilegedStartService` has returned, whether or not `startService` was called, or threw.
+/// - `reloadService` may be called at any time while it runs.
 /// - Everything happens on the reactor's thread.
 ///
 /// Twisted: `Service`, where a subclass overrides what its owner calls.
@@ -94,6 +95,15 @@ open class Service {
     /// Twisted: `startService`.
     open func startService() throws {}
 
+    /// Reads anew what it was configured with: a table, a certificate. Nothing is torn down for it.
+    ///
+    /// An ``Application`` calls it at SIGHUP, after the log was opened anew and when privileges are long gone: what is read must be readable for the
+    /// user that the program runs as. Signals that come faster than they can be followed are one, and the last of them is always followed. What it
+    /// throws is logged, and the service goes on with what it has; so an override reads everything before it changes anything.
+    ///
+    /// Twisted has none.
+    open func reloadService() throws {}
+
     /// Takes nothing new any more, and lets what is under way come to its end; what it returns fires then.
     ///
     /// Called when the program is to end and there is time left. At the deadline it breaks off what is left. It may be called a second time with an
@@ -141,6 +151,16 @@ open class Service {
         }
         // Something that it has called may have stopped it.
         if state == .bound { state = .running }
+    }
+
+    /// Lets it read its configuration anew; see ``reloadService()``. Does nothing unless it runs. What that throws is logged.
+    public final func reload() {
+        guard state == .running else { return }
+        do {
+            try reloadService()
+        } catch {
+            reactor.logger.error("\(logPrefix) could not be reloaded, and goes on as it was: \(error)")
+        }
     }
 
     /// Lets what is under way come to its end; see ``drainService(deadline:)``. Nothing happens unless it is bound or runs.

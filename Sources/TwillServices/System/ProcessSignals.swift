@@ -12,7 +12,7 @@ import Darwin
 ///
 /// They are blocked before any other thread is there, which inherits that. Child processes are started without.
 struct ProcessSignals: Sendable {
-    /// SIGTERM and SIGINT, which stop, and SIGHUP, which opens the log anew; without those that the process was told to ignore, by `nohup` or by a
+    /// SIGTERM and SIGINT, which stop, and SIGHUP, which opens the log anew and reloads; without those that the process was told to ignore, by `nohup` or by a
     /// shell that started it in the background.
     let numbers: [CInt]
 

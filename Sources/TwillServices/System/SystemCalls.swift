@@ -108,6 +108,14 @@ enum System {
         _ = fchown(descriptor, user, group)
     }
 
+    /// The time of the clock that only goes forward, as a service manager compares it.
+    static var monotonicMicroseconds: Int64 {
+        var now = timespec()
+        // The call fills a structure of this frame's own.
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000
+    }
+
     /// The time of the wall clock as ISO 8601 writes it, in UTC and to the millisecond.
     static var timestamp: String {
         var now = timespec()

@@ -48,6 +48,9 @@ final class OpenSSLContext: @unchecked Sendable {
         self.protocols = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
         unsafe twill_set_modes(pointer)
         unsafe twill_set_options(pointer, wantsTickets ? 1 : 0)
+        unsafe twill_on_progress(pointer) { ssl, place, _ in
+            if unsafe twill_was_late_message(ssl, place) != 0 { unsafe TLSEngine.of(ssl)?.noteLateMessage() }
+        }
         unsafe SSL_CTX_set_security_level(pointer, Self.securityLevel)
         guard unsafe twill_set_minimum_version(pointer, minimum.number) == 1, unsafe SSL_CTX_set_cipher_list(pointer, Self.ciphers) == 1,
             unsafe SSL_CTX_set_ciphersuites(pointer, Self.suites) == 1, unsafe twill_set_groups(pointer, Self.groups) == 1
