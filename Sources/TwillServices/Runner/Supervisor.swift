@@ -211,7 +211,9 @@ final class Supervisor: Sendable {
     private func reload() {
         reopenLog()
         let (isServing, added) = progress.withLock { progress in
-            guard progress.phase != .ending else { return (false, [(number: Int, handle: ReactorHandle, tree: ReactorBound<ServiceTree>)]()) }
+            guard progress.phase != .ending else {
+                return (false, [(number: Int, handle: ReactorHandle, tree: ReactorBound<ServiceTree>)]())
+            }
             let added = progress.trees.enumerated().filter { !progress.reloadsDue.contains($0.offset) }
                 .map { (number: $0.offset, handle: $0.element.handle, tree: $0.element.tree) }
             progress.reloadsDue.formUnion(added.map(\.number))
