@@ -161,6 +161,7 @@ let package = Package(
             dependencies: [
                 "Twill",
                 "TwillServices",
+                "TwillTLS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -172,10 +173,12 @@ let package = Package(
             dependencies: [
                 "ChildProcess",
                 "ServiceProgram",
+                "TestCertificates",
                 "TestSupport",
                 "Twill",
                 "TwillMetrics",
                 "TwillServices",
+                "TwillTLS",
                 "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),

@@ -115,8 +115,9 @@ public enum EndpointRegistry {
     }
 
     private static func unknown(_ parts: EndpointDescription, _ known: [String], _ use: String) -> EndpointError {
-        EndpointError(
+        let hint = parts.prefix == "tls" ? "; for TLS, import TwillTLS and call TLS.registerEndpoints() when the program starts" : ""
+        return EndpointError(
             parts.source, parts.prefix, at: parts.prefixOffset,
-            "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon")
+            "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon\(hint)")
     }
 }

@@ -8,11 +8,13 @@ extension StreamServerEndpoint {
     ///
     /// - Parameters:
     ///   - description: what the new endpoint is called.
+    ///   - reload: reads anew what the layer was made of; see ``reload()``.
     ///   - wrap: makes the factory that listens of the one that was given; called once for each port.
     public func wrapped(
-        as description: String, by wrap: @escaping @Sendable (Factory) throws -> Factory
+        as description: String, reloadedBy reload: @escaping @Sendable () throws -> Void = {},
+        by wrap: @escaping @Sendable (Factory) throws -> Factory
     ) -> any StreamServerEndpoint {
-        LayeredServerEndpoint(inner: self, wrap: wrap, description: description)
+        LayeredServerEndpoint(inner: self, ownReload: reload, wrap: wrap, description: description)
     }
 }
 
@@ -31,11 +33,17 @@ extension StreamClientEndpoint {
 
 private struct LayeredServerEndpoint: StreamServerEndpoint {
     let inner: any StreamServerEndpoint
+    let ownReload: @Sendable () throws -> Void
     let wrap: @Sendable (Factory) throws -> Factory
     let description: String
 
     func listen(_ factory: Factory, on reactor: any Reactor) throws -> any ListeningPort {
         try inner.listen(wrap(factory), on: reactor)
+    }
+
+    func reload() throws {
+        try inner.reload()
+        try ownReload()
     }
 }
 
