@@ -60,7 +60,7 @@ final class TLSEngine {
         unsafe twill_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
         if isClient {
             unsafe SSL_set_connect_state(ssl)
-            if let server { expect(server) }
+            if let server { try expect(server) }
             if let sessionKey { unsafe context.resume(ssl, sessionKey) }
         } else {
             unsafe SSL_set_accept_state(ssl)
@@ -73,17 +73,18 @@ final class TLSEngine {
         unsafe SSL_free(ssl)
     }
 
-    private func expect(_ server: TLSServerName) {
+    private func expect(_ server: TLSServerName) throws(TLSError) {
         switch server {
         case .host(let name):
             unsafe twill_set_name(ssl, name)
             if context.checksNames {
                 unsafe twill_expect_host(ssl, UInt32(twill_host_flags))
-                unsafe SSL_set1_host(ssl, name)
+                // A name that is not compared must not pass for one that is; only memory can be missing.
+                guard unsafe SSL_set1_host(ssl, name) == 1 else { throw Self.outOfMemory }
             }
         case .address(let address):
             // There are no addresses among the names that a client may ask for.
-            if context.checksNames { unsafe twill_expect_address(ssl, address) }
+            if context.checksNames, unsafe twill_expect_address(ssl, address) != 1 { throw Self.outOfMemory }
         }
     }
 
