@@ -221,7 +221,12 @@ static const unsigned twill_host_flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | 
 // A subject as RFC 2253 writes it, with letters of every alphabet as they are.
 static const unsigned long twill_name_style = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
 
-static inline void twill_check_revocations(X509_STORE *store) { X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK); }
+static inline void twill_check_revocations(X509_STORE *store) { X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL); }
+// Whether the certificate that is looked at is the one that the chain ends with: the trusted one.
+static inline int twill_is_trusted_end(X509_STORE_CTX *store) {
+    int depth = X509_STORE_CTX_get_error_depth(store);
+    return depth > 0 && depth == sk_X509_num(X509_STORE_CTX_get0_chain(store)) - 1;
+}
 
 static inline unsigned long twill_last_error(void) { return ERR_peek_last_error(); }
 static inline int twill_error_reason(unsigned long error) { return ERR_GET_REASON(error); }
