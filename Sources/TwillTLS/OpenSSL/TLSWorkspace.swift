@@ -105,24 +105,27 @@ final class TLSWorkspace: CallbackEnding {
     /// Takes bytes that a transport writes, and puts them into a record with what it has written before in this callback.
     @inline(__always)
     func gather(_ data: Span<UInt8>, for transport: TLSTransport) {
-        if writer !== transport {
-            flush()
-            writer = transport
-        }
         if data.count >= Self.recordBytes {
-            flush()
+            flushAll()
             return transport.encrypt(data)
         }
-        if gatheredCount &+ data.count > Self.recordBytes {
-            flush()
-            writer = transport
-        }
+        if writer !== transport || gatheredCount &+ data.count > Self.recordBytes { makeRoom(data.count, for: transport) }
         unsafe data.withUnsafeBytes { source in
             // There is room: that was looked at just now.
             if let start = source.baseAddress { unsafe memcpy(gathered + gatheredCount, start, source.count) }
         }
         gatheredCount &+= data.count
         if !transport.isInCallback { flushAtEndOfCallback(of: transport) }
+    }
+
+    /// Sends what is gathered until a transport may add so many bytes.
+    ///
+    /// Sending calls producers, and is a write where the transport below speaks TLS, too: what they write meanwhile is gathered here, and goes first.
+    private func makeRoom(_ count: Int, for transport: TLSTransport) {
+        while writer !== transport || gatheredCount &+ count > Self.recordBytes {
+            flush()
+            if writer == nil { writer = transport }
+        }
     }
 
     /// The same for a frame's three parts.
@@ -149,8 +152,13 @@ final class TLSWorkspace: CallbackEnding {
     }
 
     func callbackEnds() {
+        flushAll()
         willEnd = false
-        flush()
+    }
+
+    /// Sends what is gathered, and what is written by that.
+    private func flushAll() {
+        while writer != nil { flush() }
     }
 
     /// Sends what is gathered, as one record.
