@@ -111,6 +111,8 @@ public final class TLSTransport: TransportWrapper {
         isSecure = true
         role.handshakeEnded(nil)
         guard stream.phase.rawValue <= StreamState.Phase.closing.rawValue else { return }
+        // What was written meanwhile goes first, whatever a callback writes now, and before an end that it asks for.
+        isWriting = !pending.isEmpty
         if isMade {
             tell("handshakeCompleted") { try ($0 as? any TLSHandshakeListener)?.handshakeCompleted() }
         } else {
@@ -118,6 +120,7 @@ public final class TLSTransport: TransportWrapper {
             tell("connectionMade") { try $0.makeConnection(self) }
             role.connectionMade(self)
         }
+        isWriting = false
         sendPending()
         if flow != nil { pull() }
         settle()

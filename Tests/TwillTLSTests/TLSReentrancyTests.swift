@@ -65,6 +65,50 @@ import Testing
         #expect(client.received == Array(pieces.joined()))
         #expect(client.reason == .done)
     }
+
+    /// Begins TLS as soon as it is connected, writes something, and does something else when the handshake is over.
+    private final class Early: Recorder, TLSHandshakeListener {
+        var whenSecure: (Transport) throws -> Void = { _ in }
+
+        func handshakeCompleted() throws { try whenSecure(transport) }
+    }
+
+    /// A server that writes "early" during a handshake that began in the middle, and what its client gets.
+    private func early(_ whenSecure: @escaping (Transport) throws -> Void) throws -> (server: Early, client: Recorder) {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Early(), Recorder())
+        let (serverContext, clientContext) = (try TLSServerContext.test(), try TLSClientContext.test())
+        server.whenMade = { server in
+            try server.startTLS(serverContext)
+            server.transport.write("early")
+        }
+        client.whenMade = { try $0.startTLS(clientContext, serverName: "localhost") }
+        server.whenSecure = whenSecure
+        let wire = try TLSWire(reactor, server: server, client: client)
+        try wire.finish()
+        server.whenSecure = { _ in }
+        return (server, client)
+    }
+
+    @Test("X03: what handshakeCompleted writes does not overtake what was written before, however long it is")
+    func handshakeCompletedOvertakesNothing() throws {
+        let long = [UInt8](repeating: 0x2E, count: 20_000)
+        let (_, client) = try early { $0.write(long) }
+        #expect(client.received == Array("early".utf8) + long)
+    }
+
+    @Test("X03: a connection that handshakeCompleted closes sends first what was written before")
+    func handshakeCompletedClosesInGoodOrder() throws {
+        let (server, client) = try early { $0.loseConnection() }
+        #expect(client.text == "early")
+        #expect(server.reason == .done)
+    }
+
+    @Test("X09: what handshakeCompleted aborts sends nothing of what was written before")
+    func handshakeCompletedAborts() throws {
+        let (_, client) = try early { $0.abortConnection() }
+        #expect(client.text == "")
+    }
 }
 
 /// A producer that says something when it is told to pause.
