@@ -311,6 +311,8 @@ public final class TLSTransport: TransportWrapper {
             pending = []
             encrypt(bytes.span)
         }
+        // The transport below says nothing where it has taken all of it.
+        noteUnsent()
     }
 
     /// Encrypts bytes of any number, and sends them.

@@ -109,6 +109,26 @@ import Testing
         let (_, client) = try early { $0.abortConnection() }
         #expect(client.text == "")
     }
+
+    @Test("a producer that paused because the handshake was not over is resumed after it")
+    func aProducerIsResumedAfterTheHandshake() throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let (serverContext, clientContext) = (try TLSServerContext.test(), try TLSClientContext.test())
+        let producer = Counting()
+        server.whenMade = { server in
+            try server.startTLS(serverContext)
+            try server.transport.registerProducer(producer, streaming: true)
+            server.transport.write([UInt8](repeating: 0x2E, count: 100_000))
+        }
+        client.whenMade = { try $0.startTLS(clientContext, serverName: "localhost") }
+        let wire = try TLSWire(reactor, server: server, client: client)
+        #expect(producer.calls == ["pause"])
+        try wire.carry()
+        #expect(client.received.count == 100_000)
+        #expect(producer.calls == ["pause", "resume"])
+        try wire.finish()
+    }
 }
 
 /// A producer that says something when it is told to pause.
@@ -122,4 +142,13 @@ private final class Complaining: Producer {
     func pauseProducing() { complain() }
     func resumeProducing() {}
     func stopProducing() {}
+}
+
+/// A producer that counts what it is told.
+private final class Counting: Producer {
+    private(set) var calls: [String] = []
+
+    func pauseProducing() { calls.append("pause") }
+    func resumeProducing() { calls.append("resume") }
+    func stopProducing() { calls.append("stop") }
 }
