@@ -210,8 +210,11 @@ public final class TLSTransport: TransportWrapper {
         held = bytes
         if isSecure, !stream.takesInput, !hasLookedAhead { lookAhead() }
         holdsReading = holdsInput
-        if stream.takesInput, holdsInput { takeHeldLater() }
+        if takesHeld { takeHeldLater() }
     }
+
+    /// Whether what waits may be taken: a handshake goes on for a protocol that has paused or closes, too.
+    private var takesHeld: Bool { holdsInput && (stream.takesInput || !isSecure) }
 
     /// Looks whether what waits for a protocol that has paused begins with the peer's end, of which it shall hear.
     private func lookAhead() {
@@ -237,7 +240,7 @@ public final class TLSTransport: TransportWrapper {
 
     private func takeHeld() {
         willTakeHeld = false
-        guard stream.takesInput, holdsInput else { return }
+        guard takesHeld else { return }
         let bytes = held
         held = []
         hasLookedAhead = false

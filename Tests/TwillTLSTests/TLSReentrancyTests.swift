@@ -129,6 +129,27 @@ import Testing
         #expect(producer.calls == ["pause", "resume"])
         try wire.finish()
     }
+
+    @Test("a handshake goes on that had to wait, though the protocol has paused or has closed", arguments: [false, true])
+    func aHandshakeThatHadToWaitGoesOn(_ closes: Bool) throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let (serverContext, clientContext) = (try TLSServerContext.test(), try TLSClientContext.test())
+        server.whenMade = { server in
+            try server.startTLS(serverContext)
+            server.transport.write("early")
+            if closes { server.transport.loseConnection() } else { server.transport.pauseProducing() }
+        }
+        client.whenMade = { try $0.startTLS(clientContext, serverName: "localhost") }
+        let wire = try TLSWire(reactor, server: server, client: client)
+        let hello = try wire.takeFromClient()
+        let workspace = TLSWorkspace.of(reactor)
+        while workspace.takeStep(on: reactor) {}
+        try wire.serverEnd.receive(hello)
+        try wire.carry()
+        #expect(client.text == "early")
+        try wire.finish()
+    }
 }
 
 /// A producer that says something when it is told to pause.
