@@ -262,6 +262,9 @@ public final class TLSTransport: TransportWrapper {
         guard !peerHasEnded, !hasFailed else { return }
         if isSecure {
             apply(.lose(.lost(TLSTruncated())))
+            // As at the end that TLS says: nothing else would tell it to end.
+            if flow?.pulls == false { stopProducer() }
+            settle()
         } else {
             fail(TLSError(.closed, "the peer closed the connection in the middle of the handshake"))
         }

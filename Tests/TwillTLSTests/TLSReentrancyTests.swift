@@ -130,6 +130,20 @@ import Testing
         try wire.finish()
     }
 
+    @Test("T5: a peer whose bytes end without the end of TLS is not written to for ever")
+    func truncationStopsAPushProducer() throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let wire = try TLSWire(reactor, server: server, client: client, serverContext: .test(), clientContext: .test())
+        try wire.carry()
+        let producer = Counting()
+        try server.transport.registerProducer(producer, streaming: true)
+        try wire.serverEnd.closePeersHalf()
+        #expect(producer.calls == ["stop"])
+        try wire.finish()
+        #expect(server.reason?.underlying is TLSTruncated)
+    }
+
     @Test("a handshake goes on that had to wait, though the protocol has paused or has closed", arguments: [false, true])
     func aHandshakeThatHadToWaitGoesOn(_ closes: Bool) throws {
         let reactor = SimulatedReactor()
