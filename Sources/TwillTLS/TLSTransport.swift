@@ -45,6 +45,8 @@ public final class TLSTransport: TransportWrapper {
     private(set) var isInCallback = false
     /// Whether a write is on its way that others must not overtake.
     private var isWriting = false
+    /// Whether that waits for the rest of a message of TLS's own, before which nothing can be encrypted.
+    private var isBlocked = false
     /// What was written and can't be encrypted yet, in order.
     private(set) var pending: [UInt8] = []
     /// What has arrived and can't be decrypted yet, because the protocol has paused, or other handshakes go first.
@@ -154,8 +156,8 @@ public final class TLSTransport: TransportWrapper {
     }
 
     private func takeOtherwise(_ data: Span<UInt8>) {
-        guard wantsInput || !isSecure, stream.phase != .lost, !hasFailed, !peerHasEnded else { return }
-        if !holdsInput, isSecure, stream.takesInput {
+        guard wantsInput || !isSecure || isBlocked, stream.phase != .lost, !hasFailed, !peerHasEnded else { return }
+        if !holdsInput, isSecure, stream.takesInput || !wantsInput {
             decrypt(data)
         } else if !holdsInput, !isSecure, role.isClient || workspace.takeStep(on: inner.reactor) {
             step(data)
@@ -168,6 +170,7 @@ public final class TLSTransport: TransportWrapper {
         var position = 0
         while true {
             let outcome = engine.decrypt(data, from: &position, hasOutput: { sendOutput() }, deliver: { deliver($0) })
+            if isBlocked { unblock() }
             switch outcome {
             case .waits, .isSecure: return
             case .more:
@@ -223,6 +226,7 @@ public final class TLSTransport: TransportWrapper {
         var position = 0
         let outcome = engine.lookAhead(bytes.span, from: &position)
         sendOutput()
+        if isBlocked { unblock() }
         switch outcome {
         case .ended: peerEnded()
         case .failed: fail(engine.failure(isSecure: true))
@@ -327,20 +331,52 @@ public final class TLSTransport: TransportWrapper {
         var position = 0
         while position < data.count, inner.state != .disconnected {
             let end = min(position + TLSWorkspace.sliceBytes, data.count)
-            encryptRecord(data.extracting(position..<end))
+            guard encryptRecord(data.extracting(position..<end)) else {
+                keepFirst(data.extracting(position...))
+                break
+            }
             position = end
         }
-        isWriting = false
+        isWriting = isBlocked
         if !pending.isEmpty { sendPending() }
         // What was asked for meanwhile had to wait for the rest.
         if stream.phase == .closing || stream.phase == .finishing { settle() }
     }
 
-    /// Encrypts what fits into the workspace at once, and sends it.
+    /// Encrypts what fits into the workspace at once, and sends it; false where it can't.
     @inline(__always)
-    func encryptRecord(_ data: Span<UInt8>) {
-        guard engine.encrypt(data) else { return workspace.dropOutput() }
+    func encryptRecord(_ data: Span<UInt8>) -> Bool {
+        guard engine.encrypt(data) else { return false }
         sendOutput()
+        return true
+    }
+
+    /// Keeps what could not be encrypted, before everything that was written after it; drops it where that never will be.
+    func keepFirst(_ data: Span<UInt8>) {
+        workspace.dropOutput()
+        guard !engine.isBroken else { return }
+        (isBlocked, isWriting) = (true, true)
+        pending.insert(contentsOf: [UInt8](copying: data), at: 0)
+        noteUnsent()
+    }
+
+    /// Something has arrived: what could not be encrypted may be now.
+    private func unblock() {
+        (isBlocked, isWriting) = (false, false)
+        sendPending()
+        guard !isBlocked else { return }
+        deadline?.cancelIfActive()
+        deadline = nil
+        settle()
+    }
+
+    /// Closing waits for the rest of what the peer has begun to say, and not for ever.
+    private func waitToClose() {
+        guard isBlocked, stream.phase == .closing, deadline == nil else { return }
+        let limit = Duration.seconds(10)
+        deadline = inner.callLater(limit) { [weak self] in
+            self?.fail(TLSError(.timedOut, "the rest of a message of TLS's own did not come within \(limit)"))
+        }
     }
 
     @inline(__always)
@@ -436,11 +472,11 @@ public final class TLSTransport: TransportWrapper {
 
     /// Goes on with an end that waits for output, as far as it can.
     func settle() {
-        guard !isWriting else { return }
+        guard !isWriting || stream.phase == .ending else { return waitToClose() }
         switch stream.phase {
         case .finishing:
-            guard isSecure, !waitsForProducer, pending.isEmpty else { return }
             workspace.flush(self)
+            guard isSecure, !waitsForProducer, pending.isEmpty else { return }
             guard inner.bufferedByteCount == 0 else { return drain() }
             letPressureGo()
             apply(.settle(hasOutput: false))
@@ -452,6 +488,8 @@ public final class TLSTransport: TransportWrapper {
 
     /// Closes the transport below as soon as there is nothing more to say.
     private func close() {
+        workspace.flush(self)
+        if isBlocked { return waitToClose() }
         if waitsForProducer {
             // The transport below waits for it as for one of its own, and gives a peer up that takes nothing.
             watchPressure()

@@ -130,6 +130,85 @@ import Testing
         try wire.finish()
     }
 
+    /// A client that has shaken hands, and the server's ticket that is on its way to it: it does not fit into one record.
+    private func bigTicket(_ reactor: SimulatedReactor, _ server: Recorder, _ client: Recorder) throws -> (TLSWire, [UInt8]) {
+        // It has the client's certificate in it.
+        let names = (0..<900).map { "DNS:host-number-\($0).example.test" }.joined(separator: ",")
+        let identity = try TestCertificate(signedBy: TestCertificate.authority.get()) { $0.names = names }.identity()
+        let roots = try TestCertificate.authority.get().roots
+        let wire = try TLSWire(
+            reactor, server: server, client: client, serverContext: .test { $0.clientCertificates = .required(roots) },
+            clientContext: .test { $0.identity = identity })
+        var toServer = try wire.takeFromClient()
+        var toClient: [UInt8] = []
+        while server.events.isEmpty {
+            try wire.serverEnd.receive(toServer)
+            toClient = try wire.takeFromServer()
+            if server.events.isEmpty {
+                try wire.clientEnd.receive(toClient)
+                toServer = try wire.takeFromClient()
+            }
+        }
+        #expect(client.events == [.made])
+        return (wire, toClient)
+    }
+
+    /// The length of the first record.
+    private func record(_ bytes: [UInt8]) -> Int { 5 + Int(bytes[3]) << 8 + Int(bytes[4]) }
+
+    @Test("what is written while a message of TLS's own has half arrived is sent when the rest has", arguments: [false, true])
+    func writingInTheMiddleOfATicket(_ closes: Bool) throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let (wire, ticket) = try bigTicket(reactor, server, client)
+        let half = record(ticket)
+        #expect(half < ticket.count)
+        try wire.clientEnd.receive(Array(ticket[..<half]))
+        for text in ["hello", ", again"] {
+            client.transport.write(text)
+            client.transport.tls?.workspace.flush()
+        }
+        if closes { client.transport.loseConnection() }
+        #expect(try wire.takeFromClient() == [], "OpenSSL writes nothing before it has the rest")
+        try wire.clientEnd.receive(Array(ticket[half...]))
+        try wire.carry()
+        #expect(server.text == "hello, again")
+        try wire.finish()
+        if closes { #expect(server.reason == .done) }
+    }
+
+    @Test("who closes waits ten seconds for the rest of a message that has half arrived")
+    func closingInTheMiddleOfATicket() throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let (wire, ticket) = try bigTicket(reactor, server, client)
+        try wire.clientEnd.receive(Array(ticket[..<record(ticket)]))
+        client.transport.write("hello")
+        client.transport.loseConnection()
+        try reactor.run(for: .seconds(9))
+        #expect(wire.clientEnd.state == .connected)
+        try reactor.run(for: .seconds(2))
+        #expect(wire.clientEnd.state == .disconnecting)
+        try wire.finish()
+        #expect(client.reason == .timedOut)
+    }
+
+    @Test("a write that fails leaves no error for another user of OpenSSL")
+    func aFailureLeavesNoErrorBehind() throws {
+        let client = Recorder()
+        client.whenMade = { client in
+            let engine = try #require(client.transport.tls?.engine)
+            engine.end()
+            client.transport.tls?.workspace.dropOutput()
+            let isEncrypted = engine.encrypt([1].span)
+            #expect(!isEncrypted)
+            #expect(engine.isBroken)
+            #expect(test_has_error() == 0)
+            client.transport.abortConnection()
+        }
+        try TLSPair(client: client)
+    }
+
     @Test("T5: a peer whose bytes end without the end of TLS is not written to for ever")
     func truncationStopsAPushProducer() throws {
         let reactor = SimulatedReactor()

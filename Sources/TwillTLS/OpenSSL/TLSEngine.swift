@@ -131,13 +131,17 @@ final class TLSEngine {
         }
     }
 
-    /// Encrypts bytes, at most ``TLSWorkspace/sliceBytes`` of them; false where that is impossible.
+    /// Encrypts bytes, at most ``TLSWorkspace/sliceBytes`` of them; false where that is impossible: for good where ``isBroken``, else until the rest
+    /// has arrived of a message of TLS's own, such as a ticket that takes several records.
     @inline(__always)
     func encrypt(_ data: Span<UInt8>) -> Bool {
         guard !isBroken else { return false }
         unsafe workspace.io.pointee.input_count = 0
         let result = unsafe data.withUnsafeBytes { unsafe twill_tls_write(ssl, $0.baseAddress, $0.count) }
-        if result <= 0 { isBroken = true }
+        if result <= 0, result != twill_tls_waits {
+            isBroken = true
+            ERR_clear_error()
+        }
         return result > 0
     }
 

@@ -170,8 +170,9 @@ final class TLSWorkspace: CallbackEnding {
         gatheredCount = 0
         // Nothing is gathered before this has been encrypted: OpenSSL calls nobody who writes.
         if count > 0 {
-            unsafe transport.encryptRecord(
-                Span(_unsafeElements: UnsafeBufferPointer(start: gathered.assumingMemoryBound(to: UInt8.self), count: count)))
+            let record = unsafe Span(
+                _unsafeElements: UnsafeBufferPointer(start: gathered.assumingMemoryBound(to: UInt8.self), count: count))
+            if !transport.encryptRecord(record) { transport.keepFirst(record) }
         }
     }
 
