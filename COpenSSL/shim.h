@@ -99,7 +99,10 @@ static inline void twill_tls_begin(SSL *ssl) { BIO_clear_retry_flags(SSL_get_rbi
 static inline int twill_tls_outcome(SSL *ssl, int result) {
     if (result > 0) return result;
     if (BIO_should_retry(SSL_get_rbio(ssl))) return twill_tls_waits;
-    return SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN && SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
+    if (!(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN)) return twill_tls_failed;
+    // A fatal alert ends a connection, too, and leaves it unfinished as every failure does. A handshake is unfinished anyway, and has begun with an
+    // empty queue.
+    return SSL_is_init_finished(ssl) || SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
 }
 
 static inline int twill_tls_handshake(SSL *ssl) {

@@ -177,6 +177,18 @@ import Testing
         if closes { #expect(server.reason == .done) }
     }
 
+    @Test("what another user of OpenSSL has left behind does not make a bad end of a good one")
+    func anErrorOfSomebodyElsesIsNone() throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let wire = try TLSWire(reactor, server: server, client: client, serverContext: .test(), clientContext: .test())
+        try wire.carry()
+        client.transport.loseConnection()
+        test_leave_error()
+        try wire.finish()
+        #expect(server.reason == .done, "\(String(describing: server.reason?.underlying))")
+    }
+
     @Test("who closes waits ten seconds for the rest of a message that has half arrived")
     func closingInTheMiddleOfATicket() throws {
         let reactor = SimulatedReactor()
