@@ -107,13 +107,14 @@ final class TLSEngine {
                     let result = unsafe twill_tls_read(ssl, buffer.baseAddress.map { unsafe $0 + count }, buffer.count - count)
                     guard result > 0 else { return self.outcome(result) }
                     count += Int(result)
-                    lateMessages = 0
                     // Most reads bring whole records; asking once more would only find that.
                     if unsafe workspace.io.pointee.input_count == 0 { return .waits }
                 }
             }
             if workspace.hasOutput { hasOutput() }
             if count > 0 {
+                // Not sooner, or a byte after each message would let a whole buffer of them pass in one call.
+                if lateMessages <= Self.lateMessagesMax { lateMessages = 0 }
                 // Nobody else is lent this buffer before this returns.
                 unsafe deliver(
                     Span(_unsafeElements: UnsafeBufferPointer(start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
