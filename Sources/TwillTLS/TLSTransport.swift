@@ -475,8 +475,7 @@ public final class TLSTransport: TransportWrapper {
         guard !isWriting || stream.phase == .ending else { return waitToClose() }
         switch stream.phase {
         case .finishing:
-            workspace.flush(self)
-            guard isSecure, !waitsForProducer, pending.isEmpty else { return }
+            guard isSecure, !waitsForProducer, mayEnd(), pending.isEmpty else { return }
             guard inner.bufferedByteCount == 0 else { return drain() }
             letPressureGo()
             apply(.settle(hasOutput: false))
@@ -486,10 +485,16 @@ public final class TLSTransport: TransportWrapper {
         }
     }
 
+    /// Whether what is gathered has been encrypted, and the end can be: both wait for the rest of what the peer has begun to say.
+    private func mayEnd() -> Bool {
+        workspace.flush(self)
+        if isSecure, !peerHasEnded, engine.hasHalfAMessage { (isBlocked, isWriting) = (true, true) }
+        return !isBlocked
+    }
+
     /// Closes the transport below as soon as there is nothing more to say.
     private func close() {
-        workspace.flush(self)
-        if isBlocked { return waitToClose() }
+        guard mayEnd() else { return waitToClose() }
         if waitsForProducer {
             // The transport below waits for it as for one of its own, and gives a peer up that takes nothing.
             watchPressure()

@@ -205,6 +205,20 @@ import Testing
         #expect(client.reason == .timedOut)
     }
 
+    @Test("who ends while a message of TLS's own has half arrived says so when the rest has", arguments: [false, true])
+    func endingInTheMiddleOfATicket(_ isHalf: Bool) throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (HalfCloseableRecorder(), Recorder())
+        let (wire, ticket) = try bigTicket(reactor, server, client)
+        try wire.clientEnd.receive(Array(ticket[..<record(ticket)]))
+        if isHalf { client.transport.loseWriteConnection() } else { client.transport.loseConnection() }
+        try reactor.run(for: .milliseconds(1))
+        try wire.clientEnd.receive(Array(ticket[record(ticket)...]))
+        try wire.carry()
+        #expect(server.events == [.made, .readLost])
+        try wire.finish()
+    }
+
     @Test("a write that fails leaves no error for another user of OpenSSL")
     func aFailureLeavesNoErrorBehind() throws {
         let client = Recorder()

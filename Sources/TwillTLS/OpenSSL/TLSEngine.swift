@@ -146,6 +146,9 @@ final class TLSEngine {
         return result > 0
     }
 
+    /// Whether a message of TLS's own has half arrived, after the handshake: nothing can be said before the rest has.
+    var hasHalfAMessage: Bool { unsafe !isBroken && SSL_in_init(ssl) == 1 }
+
     /// Says that nothing more will be written.
     func end() {
         guard !isBroken else { return }
