@@ -191,6 +191,12 @@ static inline EVP_PKEY *twill_read_key(BIO *bio, const char *password) {
 static inline X509 *twill_read_certificate(BIO *bio) { return PEM_read_bio_X509(bio, NULL, twill_give_password, NULL); }
 static inline X509_CRL *twill_read_revocations(BIO *bio) { return PEM_read_bio_X509_CRL(bio, NULL, twill_give_password, NULL); }
 
+// Whether the last that was asked for was not there, rather than broken.
+static inline int twill_is_end_of_text(void) {
+    unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
 static inline int twill_chain_count(const STACK_OF(X509) *chain) { return chain ? sk_X509_num(chain) : 0; }
 static inline X509 *twill_chain_certificate(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }
 

@@ -112,12 +112,12 @@ final class OpenSSLContext: @unchecked Sendable {
             if own == nil {
                 own = unsafe TLSCertificate(certificate)
                 if unsafe SSL_CTX_use_certificate(pointer, certificate) != 1 { refusal = OpenSSLErrors.takeLast() }
-            } else {
-                unsafe twill_add_chain(pointer, certificate)
+            } else if unsafe twill_add_chain(pointer, certificate) != 1 {
+                refusal = OpenSSLErrors.takeLast()
             }
         }
         guard count > 0, let own else {
-            throw TLSConfigurationError("\(identity.certificates) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
+            throw TLSConfigurationError("\(identity.certificates) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         }
         if let refusal {
             throw TLSConfigurationError(
@@ -165,7 +165,7 @@ final class OpenSSLContext: @unchecked Sendable {
         }
         ERR_clear_error()
         guard count > 0 else {
-            throw TLSConfigurationError("\(source) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
+            throw TLSConfigurationError("\(source) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         }
         // Whoever is named here is trusted, whoever has signed it.
         unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
@@ -245,7 +245,7 @@ final class OpenSSLContext: @unchecked Sendable {
         for source in lists {
             let count = unsafe PEM.forEachRevocationList(try source.bytes()) { list in unsafe X509_STORE_add_crl(store, list) }
             guard count > 0 else {
-                throw TLSConfigurationError("\(source) has no list of revoked certificates in it: it must be PEM, with BEGIN X509 CRL")
+                throw TLSConfigurationError("\(source) has no list of revoked certificates in it, or a broken one: it must be PEM, with BEGIN X509 CRL")
             }
         }
         unsafe twill_check_revocations(store)
