@@ -245,6 +245,8 @@ public final class TLSTransport: TransportWrapper {
     private func takeHeld() {
         willTakeHeld = false
         guard takesHeld else { return }
+        // In a crowd it waits many turns, and is not copied on each.
+        guard isSecure || role.isClient || workspace.hasSteps else { return takeHeldLater() }
         let bytes = held
         held = []
         hasLookedAhead = false

@@ -191,6 +191,9 @@ final class TLSWorkspace: CallbackEnding {
 
     // Handshakes.
 
+    /// Whether a handshake may take a step on this turn.
+    var hasSteps: Bool { stepsLeft > 0 }
+
     /// Takes one of the steps that handshakes may take on this turn; false where they are used up. A step may take a millisecond, and a crowd of
     /// clients must not hold up those whose connections are made.
     func takeStep(on reactor: any Reactor) -> Bool {
