@@ -4,7 +4,7 @@ public import Twill
 ///
 /// ```swift
 /// TLS.registerEndpoints()
-/// try reactor.listen("tls:443:cert=server.pem:key=server.key") { connection in … }
+/// try reactor.listen(Endpoint("tls:443:cert=server.pem:key=server.key"), factory: Factory { Echo() })
 /// let connection = try await reactor.connect("tls:example.com:443")
 /// ```
 ///

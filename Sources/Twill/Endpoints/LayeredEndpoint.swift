@@ -2,6 +2,7 @@ extension StreamServerEndpoint {
     /// The same place with a layer in it, between the connections and whoever is served: each factory that listens there is wrapped in another one.
     ///
     /// ```swift
+    /// let endpoint = try serverFromString("tcp:8007")
     /// let patient = endpoint.wrapped(as: "idle:\(endpoint)") { TimeoutFactory(wrapping: $0, timeout: .seconds(60)) }
     /// ```
     ///
