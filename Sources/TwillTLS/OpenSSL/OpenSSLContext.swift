@@ -117,7 +117,8 @@ final class OpenSSLContext: @unchecked Sendable {
             }
         }
         guard count > 0, let own else {
-            throw TLSConfigurationError("\(identity.certificates) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
+            throw TLSConfigurationError(
+                "\(identity.certificates) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         }
         if let refusal {
             throw TLSConfigurationError(
@@ -245,7 +246,8 @@ final class OpenSSLContext: @unchecked Sendable {
         for source in lists {
             let count = unsafe PEM.forEachRevocationList(try source.bytes()) { list in unsafe X509_STORE_add_crl(store, list) }
             guard count > 0 else {
-                throw TLSConfigurationError("\(source) has no list of revoked certificates in it, or a broken one: it must be PEM, with BEGIN X509 CRL")
+                throw TLSConfigurationError(
+                    "\(source) has no list of revoked certificates in it, or a broken one: it must be PEM, with BEGIN X509 CRL")
             }
         }
         unsafe twill_check_revocations(store)
