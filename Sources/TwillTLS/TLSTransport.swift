@@ -48,7 +48,7 @@ public final class TLSTransport: TransportWrapper {
     /// Whether a write is on its way that others must not overtake.
     private var isWriting = false
     /// Whether that waits for the rest of a message of TLS's own, before which nothing can be encrypted.
-    private var isBlocked = false
+    private(set) var isBlocked = false
     /// What was written and can't be encrypted yet, in order.
     private(set) var pending: [UInt8] = []
     /// What has arrived and can't be decrypted yet, because the protocol has paused, or other handshakes go first.
@@ -312,7 +312,7 @@ public final class TLSTransport: TransportWrapper {
     }
 
     /// Keeps bytes until they can be encrypted.
-    private func keep(_ data: Span<UInt8>) {
+    func keep(_ data: Span<UInt8>) {
         pending.append(copying: data)
         if pending.count > waterMarks.limit { apply(.abort(.unsentLimit)) }
         noteUnsent()
@@ -331,6 +331,7 @@ public final class TLSTransport: TransportWrapper {
 
     /// Encrypts bytes of any number, and sends them.
     func encrypt(_ data: Span<UInt8>) {
+        guard !isBlocked else { return keep(data) }
         isWriting = true
         var position = 0
         while position < data.count, inner.state != .disconnected {

@@ -177,6 +177,21 @@ import Testing
         if closes { #expect(server.reason == .done) }
     }
 
+    @Test("what waits for the rest of a message of TLS's own stays in order, whatever its sizes")
+    func whatIsBlockedStaysInOrder() throws {
+        let reactor = SimulatedReactor()
+        let (server, client) = (Recorder(), Recorder())
+        let (wire, ticket) = try bigTicket(reactor, server, client)
+        try wire.clientEnd.receive(Array(ticket[..<record(ticket)]))
+        let sizes = [10_000, 10_000, 10, 40_000, 5_000, 90_000, 1]
+        let pieces = sizes.enumerated().map { number, size in [UInt8](repeating: UInt8(number), count: size) }
+        for first in [0, 3] { for piece in pieces[first...] { client.transport.write(piece) } }
+        try wire.clientEnd.receive(Array(ticket[record(ticket)...]))
+        try wire.carry()
+        #expect(server.received == Array((pieces + pieces[3...]).joined()))
+        try wire.finish()
+    }
+
     @Test("what another user of OpenSSL has left behind does not make a bad end of a good one")
     func anErrorOfSomebodyElsesIsNone() throws {
         let reactor = SimulatedReactor()

@@ -109,7 +109,11 @@ final class TLSWorkspace: CallbackEnding {
             flushAll()
             return transport.encrypt(data)
         }
-        if writer !== transport || gatheredCount &+ data.count > Self.recordBytes { makeRoom(data.count, for: transport) }
+        if writer !== transport || gatheredCount &+ data.count > Self.recordBytes {
+            makeRoom(data.count, for: transport)
+            // What was gathered of it before may have had to wait; this comes behind that.
+            if transport.isBlocked { return transport.keep(data) }
+        }
         unsafe data.withUnsafeBytes { source in
             // There is room: that was looked at just now.
             if let start = source.baseAddress { unsafe memcpy(gathered + gatheredCount, start, source.count) }
