@@ -419,7 +419,7 @@ public final class TLSTransport: TransportWrapper {
     public override func abortConnection(because reason: ConnectionLost) { apply(.abort(reason)) }
 
     public override func callbackThrew(_ error: any Error, in callback: String) {
-        if !(error is Rejection) { log(error, in: callback) }
+        log(error, in: callback)
         apply(.threw(error))
     }
 

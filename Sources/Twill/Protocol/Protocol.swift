@@ -30,6 +30,9 @@ open class Protocol {
 
     final var currentTransport: Transport? { heldTransport.object }
 
+    /// Whether it has never had a connection.
+    final var isUnused: Bool { heldTransport.isEmpty }
+
     /// The factory that made this protocol; nil for one that was made by hand.
     public final internal(set) var factory: Factory?
 
