@@ -147,7 +147,7 @@ struct RunnerTests {
     @Test func theLogIsOpenedAnewAtSIGHUP() throws {
         let probe = try ProbeProcess(["--logfile", "log"], in: folder)
         try wait { folder.text("log")?.contains("probe serves") == true }
-        let port = try #require(folder.text("log").flatMap(ProbeProcess.port(in:)))
+        let port = try #require(folder.text("log").flatMap { ProbeProcess.port(in: $0) })
         try FileManager.default.moveItem(atPath: folder.path("log"), toPath: folder.path("log.1"))
         let client = try LineClient(port: port)
         #expect(client.ask("log before") == "logged")

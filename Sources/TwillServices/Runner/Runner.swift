@@ -25,7 +25,7 @@ struct Runner<Program: Application> {
             return try serve(report)
         } catch {
             let failure = RunnerFailure(error)
-            System.write("\(Program.name): \(failure)\n", to: 2)
+            System.sayLast("\(Program.name): \(failure)\n")
             report?.failed(failure)
             return failure.status
         }
@@ -36,10 +36,14 @@ struct Runner<Program: Application> {
     }
 
     private func serve(_ report: Daemon.Report?) throws -> ExitStatus {
+        try Privileges.forbidCoreDumps()
         let privileges = try privileges()
         let manager = ServiceManager()
         try goToFolder()
+        let signals = ProcessSignals()
         let log = try openLog(privileges)
+        defer { log.flush() }
+        if privileges == nil { try log.start() }
         do {
             let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
             let possessions = Possessions(
@@ -48,13 +52,13 @@ struct Runner<Program: Application> {
             // Where another process serves, it has them until this one does.
             if inherited == nil { try possessions.takePIDFile() }
             defer { possessions.giveBack() }
-            let signals = ProcessSignals()
             let supervisor = Supervisor(
                 name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout),
                 possessions: possessions, takesOver: inherited != nil)
             do {
                 let group = try reactors(for: supervisor, possessions.table)
                 try privileges?.drop()
+                try log.start()
                 try supervisor.listen(to: signals)
                 return try supervisor.run(group)
             } catch {
@@ -112,14 +116,18 @@ struct Runner<Program: Application> {
 
     /// Opens the log, and sends all that is logged in this process there.
     private func openLog(_ privileges: Privileges?) throws(RunnerFailure) -> LogDestination {
-        let destination: LogDestination
-        switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
-        case _ where options.syslog: destination = .syslog(named: Program.name)
-        case "-": destination = .standardOutput
-        case let path?: destination = try .file(path, for: privileges)
-        case nil: destination = .standardError
-        }
+        let place: LogDestination.Place =
+            switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
+            case _ where options.syslog: .syslog(Program.name)
+            case "-": .standardOutput
+            case let path?: .file(path)
+            case nil: .standardError
+            }
         let (format, level) = (options.logFormat, options.logLevel.level)
+        let destination = try LogDestination(place, for: privileges) { count, wantsTime in
+            let text = "lines of the log are missing here, because nobody took them: \(count)"
+            return format.line(.warning, Program.name, text, [], wantsTime: wantsTime)
+        }
         LoggingSystem.bootstrap { label in
             RunnerLogHandler(label: label, destination: destination, format: format, logLevel: level)
         }
