@@ -8,8 +8,9 @@ import Twill
 /// | `sockets` | `socket PLACE` for each, with the descriptor, then `end` |
 /// | `ready`   | `bye`, when this process has let go of what there can be only one of |
 ///
-/// Asking changes nothing: a next process that dies before it serves was never there. Both processes accept from the same sockets until `ready`, and from
-/// then on this one drains; who waits in a socket's queue is served by whoever is there.
+/// Asking changes nothing: a next process that dies before it serves was never there. Both processes take from the same sockets around `ready`, and from
+/// then on this one drains; who waits in a socket's queue is served by whoever is there. A socket that the next process does not want is closed by this
+/// one, when nobody waits in it any more.
 final class HandoverService: StreamServerEndpointService {
     private static let ownName = "handover"
 
@@ -22,6 +23,8 @@ final class HandoverService: StreamServerEndpointService {
         super.init(UNIXServerEndpoint(UNIXBinding(path: path)), factory: giver, name: Self.ownName)
         giver.service = self
     }
+
+    override var waitsForOthers: Bool { false }
 }
 
 private final class GiverFactory: Factory {

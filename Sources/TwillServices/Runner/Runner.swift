@@ -48,7 +48,7 @@ struct Runner<Program: Application> {
             let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
             let possessions = Possessions(
                 pidPath: options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil), handoverPath: options.handover,
-                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil))
+                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil, holdsBack: true))
             // Where another process serves, it has them until this one does.
             if inherited == nil { try possessions.takePIDFile() }
             defer { possessions.giveBack() }
@@ -83,9 +83,10 @@ struct Runner<Program: Application> {
             try root.privilegedStart()
             supervisor.add(root, on: reactor, admin: admin)
         }
-        for unused in table.takeUnused() {
-            logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
-            System.close(unused)
+        for (place, descriptor) in table.takeUnused() {
+            let isServed = table.entries.contains { System.isSame($0.descriptor, descriptor) }
+            if !isServed { logger.notice("\(place) was handed over, and nobody here asks for it: the process before this one closes it") }
+            System.close(descriptor)
         }
         return group
     }
