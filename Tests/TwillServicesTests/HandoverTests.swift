@@ -149,6 +149,69 @@ struct HandoverTests {
         #expect(try second.process.waitForEnd().status == 0)
     }
 
+    @Test func fromTheMomentTheNextOneServesDatagramsAreThatOnes() throws {
+        let first = try start("--udp", "0")
+        let client = try LineClient(port: try first.port())
+        let senders = try (0..<20).map { _ in
+            try DatagramClient(port: try #require(ProbeProcess.port(in: first.process.observed.errors, of: "datagrams")))
+        }
+        client.send("slow 600")
+        #expect(client.ask("hello") == "hello")
+        let second = try start("--udp", "0")
+        try waitUntilServing(second)
+        try first.process.wait(for: "draining") { $0.errors.contains("drains 1 connections") ? () : nil }
+        for _ in 0..<20 {
+            for sender in senders { #expect(sender.ask("hello") == "\(second.process.pid) hello") }
+        }
+        #expect(first.process.observed.status == nil)
+        for probe in [first, second] { probe.process.send(SIGTERM) }
+        first.process.send(SIGTERM)
+        #expect(try second.process.waitForEnd().status == 0)
+        _ = try first.process.waitForEnd()
+    }
+
+    @Test(.enabled(if: isRoot, "it takes root to be another user")) func strangersGetNoSocketsAndNoneAreTakenFromThem() throws {
+        let name = "@twill-handover-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let stranger = ["/usr/bin/setpriv", "--reuid", "65533", "--regid", "65533", "--clear-groups"]
+        func start(_ more: String..., through wrapper: [String] = []) throws -> ProbeProcess {
+            try ProbeProcess(["--handover", name] + more, in: folder, through: wrapper)
+        }
+        let first = try start("--uid", "nobody")
+        try waitUntilServing(first)
+        #expect(try start(through: stranger).process.waitForEnd().status == 69)
+        // Root may ask, and takes nothing from whom it will not be.
+        let refused = try start().process.waitForEnd()
+        #expect(refused.status == 69 && refused.errors.contains("it is a process of user 65534"), "\(refused.errors)")
+        let second = try start("--uid", "nobody")
+        try waitUntilServing(second)
+        let end = try first.process.waitForEnd()
+        #expect(end.status == 0 && end.errors.contains("another process has taken over"))
+        second.process.send(SIGTERM)
+        #expect(try second.process.waitForEnd().status == 0)
+    }
+
+    @Test(.enabled(if: isRoot && SocketActivationTests.hasPython, "it takes root to be another user, and python3"))
+    func aStrangerIsToldNothing() throws {
+        let name = "@twill-handover-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let first = try ProbeProcess(["--handover", name], in: folder)
+        try waitUntilServing(first)
+        let script = """
+            import os, socket, sys
+            os.setuid(65533)
+            peer = socket.socket(socket.AF_UNIX)
+            peer.connect("\\0" + sys.argv[1][1:])
+            peer.settimeout(30)
+            peer.sendall(b"sockets\\nready\\n")
+            print(peer.recv(100))
+            """
+        let said = try ChildProcess(["/usr/bin/env", "python3", "-c", script, name]).waitForEnd()
+        #expect(said.output == "b''\n", "\(said.output) \(said.errors)")
+        #expect(first.process.observed.errors.contains("whoever asks for the sockets gets none: it is a process of user 65533"))
+        #expect(try LineClient(port: first.port()).ask("hello") == "hello")
+        first.process.send(SIGTERM)
+        #expect(try first.process.waitForEnd().status == 0)
+    }
+
     @Test(arguments: ["1", "3"]) func socketFilesStayForTheNextProcess(reactors: String) throws {
         let socket = folder.path("socket")
         let first = try start("--listen", "unix:\(socket)")

@@ -258,6 +258,21 @@ struct RunnerTests {
         #expect(refused.status == 64 && refused.errors.contains("run it in the foreground"))
     }
 
+    @Test(.enabled(if: SocketActivationTests.hasPython, "there is no python3"), arguments: ["1", "3"])
+    func aSignalThatComesBeforeItServesIsRemembered(reactors: String) throws {
+        // It is there before the program's first instruction.
+        let script = """
+            import os, signal, sys
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+        let probe = try ProbeProcess(["--reactors", reactors, "--pidfile", "pid"], in: folder, through: ["python3", "-c", script])
+        let end = try probe.process.waitForEnd()
+        #expect(end.status == 0 && end.errors.contains("SIGTERM: draining"), "\(end.errors)")
+        #expect(folder.names == [])
+    }
+
     @Test func aSignalThatIsIgnoredFromTheStartStaysIgnored() throws {
         let probe = try ProbeProcess([], in: folder, through: ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh"])
         let port = try probe.port()

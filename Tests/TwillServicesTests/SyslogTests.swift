@@ -24,6 +24,16 @@ struct SyslogTests {
         #expect(log.next()?.hasPrefix("<29>") == true)
     }
 
+    @Test func itIsFoundFromWithinAnotherRoot() throws {
+        let folder = try TestFolder()
+        let log = try Manager("/dev/log")
+        defer { _ = unsafe unlink("/dev/log") }
+        let probe = try ProbeProcess(["--syslog", "--chroot", folder.path, "--rundir", "/"], in: folder)
+        #expect(log.next()?.contains("listens on 127.0.0.1:") == true)
+        probe.process.send(SIGTERM)
+        #expect(try probe.process.waitForEnd().status == 0)
+    }
+
     @Test func oneThatStallsHoldsNobodyUp() throws {
         let folder = try TestFolder()
         let log = try Manager("/dev/log")

@@ -15,7 +15,7 @@ final class HandoverService: StreamServerEndpointService {
     private static let ownName = "handover"
 
     /// - Parameters:
-    ///   - path: where the next process asks; only this user may.
+    ///   - path: where the next process asks; only this user and root may.
     ///   - table: what is to be handed over.
     ///   - letGo: called when the next process serves.
     init(path: String, table: SocketTable, letGo: @escaping () -> Void) {
@@ -64,7 +64,15 @@ private final class Giver: LineReceiver {
         super.init(delimiter: .lf, lengthMax: 64)
     }
 
-    override func connectionMade() { setTimeout(Self.patience) }
+    override func connectionMade() throws {
+        do {
+            try HandoverTrust.whoeverMayAsk.check(transport)
+        } catch {
+            transport.reactor.logger.warning("whoever asks for the sockets gets none: \(error)")
+            return transport.loseConnection()
+        }
+        setTimeout(Self.patience)
+    }
 
     override func lineReceived(_ line: Span<UInt8>) throws {
         let logger = transport.reactor.logger

@@ -39,13 +39,15 @@ struct Runner<Program: Application> {
         try Privileges.forbidCoreDumps()
         let privileges = try privileges()
         let manager = ServiceManager()
+        // Before another folder is the root of all, where there may be no way to it.
+        if options.syslog { LogTarget.connectToSyslog(as: Program.name) }
         try goToFolder()
         let signals = ProcessSignals()
         let log = try openLog(privileges)
         defer { log.flush() }
         if privileges == nil { try log.start() }
         do {
-            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
+            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0, as: privileges?.user ?? System.userID) }
             let possessions = Possessions(
                 pidPath: options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil), handoverPath: options.handover,
                 table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil, holdsBack: true))
@@ -119,7 +121,7 @@ struct Runner<Program: Application> {
     private func openLog(_ privileges: Privileges?) throws(RunnerFailure) -> LogDestination {
         let place: LogDestination.Place =
             switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
-            case _ where options.syslog: .syslog(Program.name)
+            case _ where options.syslog: .syslog
             case "-": .standardOutput
             case let path?: .file(path)
             case nil: .standardError

@@ -42,6 +42,8 @@ final class Supervisor: Sendable {
         var signal: CInt?
         /// Another one that has cut the drain short.
         var secondSignal: CInt?
+        /// Whether another process has taken over.
+        var wasSucceeded = false
         /// Each reactor's way in and its tree, which is opened on its thread.
         var trees: [Tree] = []
         /// The reactors, once they run.
@@ -123,8 +125,11 @@ final class Supervisor: Sendable {
     func run(_ group: ReactorGroup) throws -> ExitStatus {
         progress.withLock { $0.group = group }
         defer {
-            progress.withLock { $0.group = nil }
-            manager?.tell("STOPPING=1")
+            let wasSucceeded = progress.withLock { progress in
+                progress.group = nil
+                return progress.wasSucceeded
+            }
+            if !wasSucceeded { manager?.tell("STOPPING=1") }
         }
         try group.run()
         let (failure, signal, second) = progress.withLock { ($0.failure, $0.signal, $0.secondSignal) }
@@ -231,16 +236,16 @@ final class Supervisor: Sendable {
     // The end.
 
     private func received(_ signal: CInt) {
-        let (isFirst, trees) = progress.withLock { progress in
+        let (isFirst, wasSucceeded, trees) = progress.withLock { progress in
             let isFirst = progress.signal == nil
             if isFirst { progress.signal = signal } else if progress.secondSignal == nil { progress.secondSignal = signal }
             if progress.phase != .ending { progress.phase = .draining }
-            return (isFirst, progress.trees)
+            return (isFirst, progress.wasSucceeded, progress.trees)
         }
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
         if isFirst {
             logger.notice("\(name): draining for at most \(drainTimeout)")
-            manager?.tell("STOPPING=1")
+            if !wasSucceeded { manager?.tell("STOPPING=1") }
         } else {
             logger.warning("\(name) again: what is under way is broken off")
         }
@@ -250,8 +255,9 @@ final class Supervisor: Sendable {
     /// The next process serves: this one drains.
     private func wasSucceeded() {
         logger.notice("another process has taken over: draining for at most \(drainTimeout)")
-        manager?.tell("STOPPING=1")
+        // The manager hears nothing of it: what it watches over goes on, as another process.
         let trees = progress.withLock { progress in
+            progress.wasSucceeded = true
             if progress.phase != .ending { progress.phase = .draining }
             return progress.trees
         }

@@ -17,8 +17,8 @@ final class LogDestination: Sendable {
     enum Place {
         case standardError, standardOutput
         case file(String)
-        /// The system's log, where lines begin with this name.
-        case syslog(String)
+        /// The system's log, to which the process has connected.
+        case syslog
     }
 
     /// How long the end of the program waits for a reader.
@@ -42,10 +42,7 @@ final class LogDestination: Sendable {
         switch place {
         case .standardError: (target, path, wantsTime) = (.standard(2), nil, true)
         case .standardOutput: (target, path, wantsTime) = (.standard(1), nil, true)
-        case .syslog(let name):
-            // The system keeps the text's address; so it is never freed, and there is one for each program.
-            unsafe openlog(strdup(name), LOG_PID, CInt(LOG_DAEMON))
-            (target, path, wantsTime) = (.syslog, nil, false)
+        case .syslog: (target, path, wantsTime) = (.syslog, nil, false)
         case .file(let file):
             do {
                 let descriptor = try System.openLog(file)

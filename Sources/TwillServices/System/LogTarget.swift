@@ -17,6 +17,12 @@ enum LogTarget {
     case file(CInt)
     case syslog
 
+    /// Connects to the system's log, where lines begin with a name.
+    static func connectToSyslog(as name: String) {
+        // The system keeps the text's address; so it is never freed, and there is one for each program.
+        unsafe openlog(strdup(name), LOG_PID | LOG_NDELAY, CInt(LOG_DAEMON))
+    }
+
     /// Whether the line was taken.
     func write(_ line: String, level: Logger.Level) -> Bool {
         switch self {

@@ -87,6 +87,8 @@ enum System {
 
     static var processID: Int32 { getpid() }
 
+    static var userID: UInt32 { geteuid() }
+
     /// Goes to a folder.
     static func changeFolder(_ path: String) throws(SystemError) {
         // The call reads a text, as the next one does.
