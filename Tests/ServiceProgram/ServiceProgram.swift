@@ -34,7 +34,12 @@ import TwillServices
         switch fail {
         case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
         case "last" where place.number == place.count - 1:
-            try services.add(ActionService { throw RunnerFailure(.configuration, "There is no last table") })
+            try services.add(
+                ActionService {
+                    // The others have started by then.
+                    usleep(300_000)
+                    throw RunnerFailure(.configuration, "There is no last table")
+                })
         case "second":
             try services.add(BoundNote())
             if !place.isFirst { throw RunnerFailure(.configuration, "There is no second table") }

@@ -114,13 +114,14 @@ final class DatagramClient: Sendable {
 #if os(Linux)
 /// What the system says of its sockets.
 enum SystemSockets {
-    /// How many there are that listen at a port of this machine's own address.
+    /// How many there are that listen at a port of this machine's own address; of `udp`, all that are bound there.
     static func count(in table: String, at port: Int) -> Int {
         let lines = (try? String(contentsOfFile: "/proc/net/\(table)", encoding: .utf8))?.split(separator: "\n") ?? []
         let digits = String(port, radix: 16, uppercase: true)
         let place = "0100007F:" + String(repeating: "0", count: 4 - digits.count) + digits
-        // The second field is the address, the fourth the state: 0A for one that listens.
-        return lines.map { $0.split(separator: " ") }.count { $0.count > 3 && $0[1] == place && $0[3] == "0A" }
+        // The second field is the address, the fourth the state: 0A for one that listens, 07 for one without a peer.
+        let state = table == "udp" ? "07" : "0A"
+        return lines.map { $0.split(separator: " ") }.count { $0.count > 3 && $0[1] == place && $0[3] == state }
     }
 }
 #endif

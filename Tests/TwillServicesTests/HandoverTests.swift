@@ -117,6 +117,8 @@ struct HandoverTests {
             try waitUntilServing(next)
             #expect(try current.process.waitForEnd().status == 0)
             current = next
+            // Those of a process that had more reactors go on to be served; one that has more shares them.
+            #expect(SystemSockets.count(in: "udp", at: port) == Int(reactors[0]))
         }
         let before = load.done
         try wait { load.done > before + 200 }
@@ -201,8 +203,11 @@ struct HandoverTests {
             peer = socket.socket(socket.AF_UNIX)
             peer.connect("\\0" + sys.argv[1][1:])
             peer.settimeout(30)
-            peer.sendall(b"sockets\\nready\\n")
-            print(peer.recv(100))
+            try:
+                peer.sendall(b"sockets\\nready\\n")
+                print(peer.recv(100))
+            except (BrokenPipeError, ConnectionResetError):
+                print(b"")
             """
         let said = try ChildProcess(["/usr/bin/env", "python3", "-c", script, name]).waitForEnd()
         #expect(said.output == "b''\n", "\(said.output) \(said.errors)")

@@ -1,14 +1,6 @@
 import Synchronization
 import Twill
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
 /// The sockets of a program's ports: what several reactors share, and what a process before this one has handed over.
 ///
 /// The first reactor decides: those behind it ask for the same places in the same order, and get a socket of their own at the address that the first
@@ -139,8 +131,7 @@ final class SocketTable: Sendable {
                 // Its port is paused until its service starts; whoever asks without one begins at once.
                 return .open(port: first.address.port.map(Int.init), reusePort: true, listensLater: first.isInherited && !scope.isEmpty)
             }
-            let copy = fcntl(first.descriptor, F_DUPFD_CLOEXEC, 3)
-            guard copy >= 0 else { throw System.failure("fcntl") }
+            guard let copy = System.copy(first.descriptor) else { throw System.failure("fcntl") }
             return .adopt(copy, others: [], ownsFile: false)
         }
 

@@ -119,6 +119,12 @@ enum System {
         return first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 
+    /// Another descriptor of the same socket or file, which child processes don't get; nil where that can't be.
+    static func copy(_ descriptor: CInt) -> CInt? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        return copy >= 0 ? copy : nil
+    }
+
     /// Opens a file to append to it, which is made if it is not there. A pipe is not waited for: without a reader that is ENXIO.
     static func openLog(_ path: String) throws(SystemError) -> CInt {
         // The call reads a text.
