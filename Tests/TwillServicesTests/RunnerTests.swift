@@ -155,7 +155,7 @@ struct RunnerTests {
         try wait { folder.text("log")?.contains("the log was opened anew") == true }
         #expect(client.ask("log after") == "logged")
         #expect(folder.text("log.1")?.contains("warning probe: before peer=a \"client\"\n") == true)
-        #expect(folder.text("log")?.contains("warning probe: after") == true)
+        try wait { folder.text("log")?.contains("warning probe: after") == true }
         let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(probe.process.pid)/fd").count
         for _ in 0..<200 { probe.process.send(SIGHUP) }
         #expect(client.ask("still there") == "still there")
