@@ -104,6 +104,7 @@ let package = Package(
             name: "TwillTool",
             dependencies: [
                 "Twill",
+                "TwillTLS",
                 "TwillTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -139,11 +140,13 @@ let package = Package(
             swiftSettings: testSettings
         ),
         .target(name: "CCertificates", dependencies: ["COpenSSL"], path: "Tests/CCertificates"),
+        .target(name: "TestCertificates", dependencies: ["CCertificates"], path: "Tests/TestCertificates", swiftSettings: testSettings),
         .testTarget(
             name: "TwillTLSTests",
             dependencies: [
                 "CCertificates",
                 "ChildProcess",
+                "TestCertificates",
                 "TestSupport",
                 "Twill",
                 "TwillTLS",
@@ -190,7 +193,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TwillToolTests",
-            dependencies: ["ChildProcess", "Twill", "TwillTool"],
+            dependencies: ["ChildProcess", "TestCertificates", "TestSupport", "Twill", "TwillTool"],
             swiftSettings: testSettings
         ),
     ],

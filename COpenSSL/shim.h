@@ -134,6 +134,8 @@ static inline void twill_set_modes(SSL_CTX *context) {
 static inline void twill_set_options(SSL_CTX *context, int wants_tickets) {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     if (!wants_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    // One for each connection, and not OpenSSL's two: making one is a sixteenth of a handshake, and who resumes gets a new one.
+    SSL_CTX_set_num_tickets(context, 1);
 }
 static inline void twill_set_cache(SSL_CTX *context, int mode) { SSL_CTX_set_session_cache_mode(context, mode); }
 static const int twill_cache_off = SSL_SESS_CACHE_OFF;
@@ -145,6 +147,13 @@ static inline void twill_on_server_name(SSL_CTX *context, int (*call)(SSL *, int
     SSL_CTX_set_tlsext_servername_callback(context, call);
     SSL_CTX_set_tlsext_servername_arg(context, argument);
 }
+// Has a function called as a handshake goes on, and when messages were read that come after it: new keys, or a ticket.
+static inline void twill_on_progress(SSL_CTX *context, void (*call)(const SSL *, int, int)) { SSL_CTX_set_info_callback(context, call); }
+static inline int twill_was_late_message(const SSL *ssl, int where) {
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+    return where & SSL_CB_LOOP && (state == TLS_ST_SR_KEY_UPDATE || state == TLS_ST_CR_KEY_UPDATE || state == TLS_ST_CR_SESSION_TICKET);
+}
+
 static inline void twill_set_owner(SSL *ssl, void *owner) { SSL_set_app_data(ssl, owner); }
 static inline void *twill_owner(const SSL *ssl) { return SSL_get_app_data(ssl); }
 static inline SSL *twill_verified_connection(X509_STORE_CTX *store) {

@@ -19,8 +19,8 @@ public struct TLSServerOptions: Sendable {
     public var clientCertificates = ClientCertificates.none
     /// The oldest version that is spoken; TLS 1.2 by default.
     public var minimumVersion = TLSVersion.tls12
-    /// Whether clients get tickets, which spare them and the server the better part of the next handshake; true by default. The keys of the
-    /// tickets live as long as the context, and are forgotten when it is reloaded.
+    /// Whether clients get a ticket, which spares them and the server the better part of the next handshake; true by default. Each connection
+    /// gets one, resumed ones among them. The keys of the tickets live as long as the context, and are forgotten when it is reloaded.
     public var wantsSessionTickets = true
     /// Whether a client that asks for the name of a host that no certificate is for is refused, rather than shown the first certificate.
     public var refusesUnknownNames = false

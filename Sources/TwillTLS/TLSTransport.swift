@@ -201,7 +201,10 @@ public final class TLSTransport: TransportWrapper {
     private var holdsInput: Bool { hasLookedAhead || !held.isEmpty }
 
     private func hold(_ data: Span<UInt8>) {
-        held.append(copying: data)
+        var bytes = held
+        held = []
+        bytes.append(copying: data)
+        held = bytes
         if isSecure, !stream.takesInput, !hasLookedAhead { lookAhead() }
         holdsReading = holdsInput
         if stream.takesInput, holdsInput { takeHeldLater() }
@@ -386,7 +389,10 @@ public final class TLSTransport: TransportWrapper {
 
     /// Takes in what happened, and does what is to be done about it.
     func apply(_ event: StreamState.Event) {
-        let actions = stream.take(event)
+        // Copies that are put back, here and where input is held, make each access a single one: reading costs no exclusivity check then.
+        var next = stream
+        let actions = next.take(event)
+        stream = next
         if stream.visible != state, state != .disconnected { setState(stream.visible) }
         mayWrite = stream.takesOutput && flow?.pulls != true
         if !actions.isEmpty { perform(actions) }
@@ -491,7 +497,9 @@ public final class TLSTransport: TransportWrapper {
             hasFailed = true
             role.handshakeEnded(reason.underlying as? TLSError ?? Self.interruption(by: reason))
         }
-        _ = stream.take(.end(reason))
+        var last = stream
+        _ = last.take(.end(reason))
+        stream = last
         if state != .disconnected { setState(.disconnected) }
         mayWrite = false
         dropOutput()

@@ -17,6 +17,7 @@ struct ConnectCommand: ParsableCommand {
               twill connect tcp:example.com:smtp --crlf
               echo hello | twill connect unix:/tmp/echo
               twill connect process:/usr/bin/bc:-q
+              twill connect tls:example.com:443 --crlf
 
             The exit status is 0 if the server closed in good order, and 1 if it could not be reached or the connection broke; a line on \
             standard error says why.
@@ -25,7 +26,7 @@ struct ConnectCommand: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             """
-            The server: tcp:HOST:PORT, an IPv6 host in brackets, unix:PATH, or process:PROGRAM:ARGUMENT for the input and output of a program. \
+            The server: tcp:HOST:PORT, an IPv6 host in brackets, tls:HOST:PORT, unix:PATH, or process:PROGRAM:ARGUMENT for the input and output of a program. \
             timeout=SECONDS says how long connecting may take. (default: 30)
             """, valueName: "endpoint"),
         transform: streamClient)

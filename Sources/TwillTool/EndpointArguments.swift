@@ -49,6 +49,11 @@ extension UDPBinding {
     }
 }
 
+extension StreamServerEndpoint {
+    /// What clients of it have to write in front of an address.
+    var clientScheme: String { "\(self)".hasPrefix("tls:") ? "tls" : "tcp" }
+}
+
 extension Address {
     /// The description of the endpoint that reaches this address, as a client would write it.
     func endpoint(_ scheme: String = "tcp") -> String {

@@ -17,6 +17,7 @@ struct ForwardCommand: ParsableCommand {
               twill forward tcp:127.0.0.1:5432 tcp:db.example.com:5432:timeout=5
               twill forward tcp:0:connectionsMax=100 'tcp:[::1]:9000' --verbose
               twill forward tcp:127.0.0.1:5432 unix:/run/postgresql/.s.PGSQL.5432
+              twill forward tls:443:cert=server.pem:key=server.key tcp:127.0.0.1:8000
 
             When the port is open, it prints a line such as
 
@@ -60,9 +61,9 @@ struct ForwardCommand: ParsableCommand {
             throw ToolFailure("connectionsMax is \(connectionsMax) but \(cause); raise that limit (ulimit -n) or ask for fewer")
         }
         port.connectionsMax = port.connectionsMax ?? roomFor
-        reactor.callWhenRunning { [target] in
+        reactor.callWhenRunning { [listen, target] in
             logger.info("forwarding to \(target) with at most \(limit) open files")
-            Output.say("listening on \(port.address.endpoint())")
+            Output.say("listening on \(port.address.endpoint(listen.clientScheme))")
         }
         try reactor.run()
         logger.info("stopped")

@@ -32,6 +32,7 @@ struct LoadCommand: ParsableCommand {
               twill load tcp:127.0.0.1:8007
               twill load tcp:127.0.0.1:8007 --connections 1000 --duration 30s
               twill load unix:/tmp/echo --framing line --depth 32
+              twill load tls:localhost:8443:roots=server.pem
               twill load tcp:127.0.0.1:8007 --messages 100000 --json report.json
               twill load tcp:127.0.0.1:8007 --rate 20000 --depth 64 --report report.html --compare before.json
 
@@ -41,7 +42,7 @@ struct LoadCommand: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "The server, as tcp:HOST:PORT, an IPv6 host in brackets, or unix:PATH; behind it may follow timeout=SECONDS.",
+            "The server, as tcp:HOST:PORT, an IPv6 host in brackets, tls:HOST:PORT, or unix:PATH; behind it may follow timeout=SECONDS.",
             valueName: "endpoint"),
         transform: streamClient)
     var endpoint: any StreamClientEndpoint

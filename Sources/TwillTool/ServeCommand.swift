@@ -19,6 +19,7 @@ struct ServeCommand: ParsableCommand {
               twill serve qotd --listen tcp:0 --listen 'tcp:[::1]:1717'
               twill serve chargen --listen unix:/tmp/chargen:mode=666
               twill serve echo --listen 'haproxy:tcp:9001:trust=10.0.0.0/8'
+              twill serve echo --listen tls:8443:cert=server.pem:key=server.key
               twill serve udp-echo --listen udp:127.0.0.1:8007
 
             When the ports are open, it prints one line for each, such as
@@ -39,7 +40,7 @@ struct ServeCommand: ParsableCommand {
             """
             Where to listen: tcp:PORT for all addresses of this machine, tcp:HOST:PORT with a literal address, IPv6 in brackets, unix:PATH, \
             systemd:index=0, fd:NUMBER, or stdio: for standard input and output. Port 0 takes a free port. Behind a colon may follow options: backlog=N, connectionsMax=N, \
-            reusePort=1, mode=660. udp-echo takes udp:PORT and udp:HOST:PORT. May be given several times. (default: tcp:8007; for \
+            reusePort=1, mode=660. tls:PORT and tls:HOST:PORT want cert=FILE:key=FILE. udp-echo takes udp:PORT and udp:HOST:PORT. May be given several times. (default: tcp:8007; for \
             udp-echo udp:127.0.0.1:8007)
             """, valueName: "endpoint"),
         transform: ServedEndpoint.init(parsing:))
@@ -95,8 +96,8 @@ struct ServeCommand: ParsableCommand {
                 return nil
             case .stream(let endpoint) where tasks:
                 guard let task = name.task else { return nil }
-                return try reactor.listen(endpoint, handler: task).address.endpoint()
-            case .stream(let endpoint): return try endpoint.listen(logged, on: reactor).address.endpoint()
+                return try reactor.listen(endpoint, handler: task).address.endpoint(endpoint.clientScheme)
+            case .stream(let endpoint): return try endpoint.listen(logged, on: reactor).address.endpoint(endpoint.clientScheme)
             case .datagrams(let binding):
                 guard case .datagrams(let make) = name.handler else { return "" }
                 return try reactor.listenUDP(on: binding, protocol: make()).host.endpoint("udp")

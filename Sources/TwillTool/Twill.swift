@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TwillTLS
 
 /// The command `twill`: what stands above its subcommands, and the one way out of the process when something went wrong.
 ///
@@ -30,7 +31,14 @@ struct TwillCommand: ParsableCommand {
               twill chaos --listen tcp:8001 --to tcp:127.0.0.1:8007 --seed 42
 
             Endpoints are written tcp:PORT or tcp:HOST:PORT, an IPv6 host in brackets, tcp:[::1]:8007, or unix:PATH. Options follow behind \
-            a colon, connectionsMax=100 for example; \\ takes the next character as it is.
+            a colon, connectionsMax=100 for example; \\ takes the next character as it is. All of them speak TLS, too:
+
+              twill serve echo --listen tls:8443:cert=server.pem:key=server.key
+              twill load tls:localhost:8443:roots=server.pem
+
+            A server needs a certificate and its key, and asks clients for one where clientRoots=FILE says who must have signed it. A client \
+            verifies the server's, by the system's authorities or those of roots=FILE, and shows cert=FILE:key=FILE. alpn=NAME,NAME and \
+            minimumVersion=1.3 are for both.
 
             Exit status: 0 if all went well, 1 if something failed, 64 if the command line was wrong.
             """,
@@ -38,6 +46,7 @@ struct TwillCommand: ParsableCommand {
         subcommands: [ServeCommand.self, ConnectCommand.self, LoadCommand.self, ForwardCommand.self, ChaosCommand.self])
 
     static func main() {
+        TLS.registerEndpoints()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 static char *text_of(BIO *bio) {
@@ -113,4 +114,11 @@ char *test_certificate_revoke(const char *certificate_pem, const char *issuer_pe
     if (is_done) return text;
     free(text);
     return NULL;
+}
+
+int test_change_keys(void *ssl, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(ssl) != 1) return 0;
+    return 1;
 }

@@ -1,3 +1,4 @@
+import TestCertificates
 import TestSupport
 import Testing
 

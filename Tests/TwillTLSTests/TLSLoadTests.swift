@@ -1,3 +1,4 @@
+import CCertificates
 import TestSupport
 import Testing
 
@@ -33,6 +34,31 @@ import Testing
         let answered = servers.filter { !$0.bytes.isEmpty }.count
         #expect(answered == crowd)
         for transport in clients + servers where transport.state != .disconnected { transport.lose() }
+    }
+
+    /// A client that changes its keys so many times at once, and then greets.
+    private func changeKeys(_ count: Int) throws -> TLSPair {
+        let (server, client) = (Recorder(), Recorder())
+        server.whenData = { if $0.text.hasSuffix("hello") { $0.transport.loseConnection() } }
+        client.whenMade = { client in
+            let tls = try #require(client.transport.tls)
+            #expect(unsafe test_change_keys(UnsafeMutableRawPointer(tls.engine.ssl), CInt(count)) == 1)
+            tls.workspace.takeOutput { tls.inner.write($0) }
+            client.transport.write("hello")
+        }
+        return try TLSPair(server: server, client: client)
+    }
+
+    @Test("T6: who changes keys without end is refused before that costs much")
+    func aFloodOfNewKeysIsRefused() throws {
+        let often = try changeKeys(32)
+        #expect(often.server.text == "hello")
+        #expect(often.server.reason == .done)
+        let tooOften = try changeKeys(33)
+        #expect(tooOften.server.text == "")
+        #expect(
+            tooOften.server.reason?.underlying.map { "\($0)" }
+                == "the peer has changed its keys, or sent tickets, more than 32 times in a row", "\(tooOften.server.events)")
     }
 
     /// Writes blocks for as long as nobody tells it to pause.

@@ -1,5 +1,6 @@
 // Puts load on a TLS server of 127.0.0.1, from one thread: an echo of messages on many connections, handshakes one after another, or connections that
-// do nothing. Prints one line at the end: messages, handshakes, failures, seconds, and the microseconds of CPU time that the server has taken.
+// do nothing. Prints one line at the end: messages, handshakes, failures, seconds, and the microseconds of CPU time that the server has taken; with
+// --canary, which sends a message each 10 ms on one connection, how long the slowest of 100 answers and the slowest of all were waited for, too.
 
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -29,9 +30,11 @@ struct connection {
     SSL *ssl;
     bool is_secure;
     int received;
+    // With a rate, those that wait for their turn.
+    struct connection *next_waiting;
 };
 
-enum mode { ECHO, HANDSHAKES, IDLE };
+enum mode { ECHO, HANDSHAKES, IDLE, CANARY };
 
 static enum mode mode;
 static int epoll;
@@ -41,6 +44,16 @@ static int message_size = 64;
 static char *message;
 static char *answer;
 static unsigned long messages, handshakes, failures;
+// How many handshakes are begun in a second; 0 for as many as can be.
+static double rate;
+static struct connection *waiting;
+// The canary: when the message that is out was due, how long the answers took, and how many there were.
+enum { CANARY_MAX = 1 << 20 };
+static const double canary_interval = 0.01;
+static double canary_due;
+static bool canary_waits;
+static double *delays;
+static int delay_count;
 
 // The CPU time that a process has taken, in microseconds.
 static double cpu_time(pid_t pid)
@@ -118,6 +131,38 @@ static void begin(struct connection *connection)
     SSL_do_handshake(connection->ssl);
 }
 
+// Goes on with the next handshake on a connection that has had its one.
+static void go_on(struct connection *connection)
+{
+    if (rate == 0) {
+        begin(connection);
+        return;
+    }
+    connection->next_waiting = waiting;
+    waiting = connection;
+}
+
+// Sends the canary's next message when it is due. One that is late counts from then, so that no standstill is missed.
+static void feed_canary(struct connection *connection, double time)
+{
+    if (!connection->is_secure || canary_waits || time < canary_due) return;
+    canary_waits = true;
+    send_message(connection);
+}
+
+static void note_canary(double time)
+{
+    if (delay_count < CANARY_MAX) delays[delay_count++] = time - canary_due;
+    canary_waits = false;
+    canary_due += canary_interval;
+}
+
+static int compare(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
 // Does what comes next on a connection on which something has arrived.
 static void ready(struct connection *connection)
 {
@@ -134,7 +179,8 @@ static void ready(struct connection *connection)
         }
         connection->is_secure = true;
         handshakes++;
-        if (mode != IDLE) send_message(connection);
+        canary_due = now();
+        if (mode != IDLE && mode != CANARY) send_message(connection);
         return;
     }
     for (;;) {
@@ -153,7 +199,11 @@ static void ready(struct connection *connection)
         messages++;
         if (mode == HANDSHAKES) {
             close_connection(connection);
-            begin(connection);
+            go_on(connection);
+            return;
+        }
+        if (mode == CANARY) {
+            note_canary(now());
             return;
         }
         send_message(connection);
@@ -165,6 +215,7 @@ int main(int argc, char **argv)
     peer_set_program(argv[0]);
     int connections = 64;
     double seconds = 3, warmup = 0.5, cpu = 0;
+    unsigned long count_max = 0;
     pid_t server = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--port") == 0) address = peer_loopback((uint16_t)peer_number("--port", argv[++i], 1, 65535));
@@ -177,6 +228,9 @@ int main(int argc, char **argv)
             make_certificate(argv[i + 1], argv[i + 2]);
             return 0;
         } else if (strcmp(argv[i], "--handshakes") == 0) mode = HANDSHAKES;
+        else if (strcmp(argv[i], "--canary") == 0) mode = CANARY, connections = 1;
+        else if (strcmp(argv[i], "--rate") == 0) rate = (double)peer_number("--rate", argv[++i], 1, 1000000);
+        else if (strcmp(argv[i], "--count") == 0) count_max = (unsigned long)peer_number("--count", argv[++i], 1, 100000000);
         else if (strcmp(argv[i], "--idle") == 0) mode = IDLE;
         else peer_fail_usage("there is no option '%s'", argv[i]);
     }
@@ -187,25 +241,37 @@ int main(int argc, char **argv)
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    // One cipher for all servers, the one that browsers ask for first: which is chosen would otherwise be the server's taste.
+    SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
     message = malloc((size_t)message_size);
     answer = malloc((size_t)message_size);
     struct connection *all = calloc((size_t)connections, sizeof *all);
-    if (!message || !answer || !all) peer_fail("malloc");
+    if (mode == CANARY) delays = calloc(CANARY_MAX, sizeof *delays);
+    if (!message || !answer || !all || (mode == CANARY && !delays)) peer_fail("malloc");
     memset(message, 'm', (size_t)message_size);
     epoll = epoll_create1(EPOLL_CLOEXEC);
 
     static struct epoll_event events[EVENTS_MAX];
     double start = now(), end = start + warmup + seconds;
-    bool is_warm = mode == IDLE;
+    bool is_warm = mode == IDLE || count_max > 0;
     int begun = 0;
+    unsigned long due = 0;
     for (;;) {
         // A few at a time, so that no queue overflows.
         for (int i = 0; i < 16 && begun < connections && (mode != IDLE || (unsigned long)begun < handshakes + 64); i++) begin(&all[begun++]);
         double time = now();
+        for (; waiting && (double)due < (time - start) * rate; due++) {
+            struct connection *connection = waiting;
+            waiting = connection->next_waiting;
+            begin(connection);
+        }
+        if (mode == CANARY) feed_canary(all, time);
         if (!is_warm && time >= start + warmup) {
             cpu = cpu_time(server);
             is_warm = true;
             messages = handshakes = 0;
+            delay_count = 0;
+            due = 0;
             start = now();
             end = start + seconds;
         }
@@ -215,12 +281,17 @@ int main(int argc, char **argv)
             fflush(stdout);
             pause();
         }
-        if (mode != IDLE && time >= end) break;
-        int count = epoll_wait(epoll, events, EVENTS_MAX, 10);
+        if (count_max > 0 ? handshakes >= count_max : mode != IDLE && time >= end) break;
+        int count = epoll_wait(epoll, events, EVENTS_MAX, rate > 0 || mode == CANARY ? 1 : 10);
         for (int i = 0; i < count; i++) ready(events[i].data.ptr);
     }
     double elapsed = now() - start;
-    printf("%lu %lu %lu %.6f %.0f\n", messages, handshakes, failures, elapsed, cpu_time(server) - cpu);
+    printf("%lu %lu %lu %.6f %.0f", messages, handshakes, failures, elapsed, cpu_time(server) - cpu);
+    if (mode == CANARY && delay_count > 0) {
+        qsort(delays, (size_t)delay_count, sizeof *delays, compare);
+        printf(" %.6f %.6f", delays[delay_count * 99 / 100], delays[delay_count - 1]);
+    }
+    printf("\n");
     return failures > 0;
 }
 

@@ -10,13 +10,17 @@ struct TLSCommand: ParsableCommand {
             For every scenario, round and server: a fresh server pinned to one core, `tls-load` pinned to another, and the server's own user and \
             system time divided by what it has done. The servers take turns within a round. Printed are the medians over the rounds.
 
-              bench tls                            about two minutes
+              bench tls                            about three minutes
               bench tls --rounds 3 --duration 1    a first look
 
             raw-epoll-tls is epoll and OpenSSL in C. SwiftNIO's TLS is BoringSSL, so that its row compares two libraries for TLS as well: where \
             OpenSSL in C takes longer than it, so does whatever stands on OpenSSL.
 
-            Gates: CPU time at most 1.15 of raw-epoll-tls for a message and 1.05 for a handshake; at most 24 KiB for a connection that does nothing.
+            All of them speak TLS_AES_128_GCM_SHA256. A crowd of clients comes last, which shakes hands 500 times a second with Twill's server, \
+            while another connection has its answers timed; and then 50000 times, as fast as it goes.
+
+            Gates: CPU time at most 1.15 of raw-epoll-tls for a message and 1.05 for a handshake; at most 24 KiB for a connection that does \
+            nothing; beside the crowd 99 of 100 answers within 100 ms; nothing left of its handshakes.
             """
     )
 
@@ -28,6 +32,9 @@ struct TLSCommand: ParsableCommand {
         transform: RunCommand.seconds(parsing:))
     var duration = 2.0
 
+    @Option(help: ArgumentHelp("How many handshakes the crowd makes at the end.", valueName: "count"))
+    var handshakes = 50000
+
     @OptionGroup var report: ReportOptions
     @OptionGroup var cores: CoreOptions
     @OptionGroup var common: CommonOptions
@@ -37,6 +44,9 @@ struct TLSCommand: ParsableCommand {
 
     func validate() throws {
         guard (1...1000).contains(rounds) else { throw ValidationError("--rounds \(rounds) is out of range; give 1 to 1000.") }
+        guard (2...10_000_000).contains(handshakes) else {
+            throw ValidationError("--handshakes \(handshakes) is out of range; give 2 to 10000000.")
+        }
         guard duration >= 0.01, duration <= 3600 else {
             throw ValidationError("--duration \(duration) is out of range; give seconds, from 0.01 to 3600.")
         }
@@ -93,23 +103,18 @@ struct TLSCommand: ParsableCommand {
         let gates = memory.filter { $0.server == TLSServer.twill.rawValue }.map {
             Gate("bytes per idle connection", value: $0.bytesPerConnection, limit: Self.idleBytesMax, digits: 0)
         }
-        for gate in gates { print("\(gate.name): \(gate)") }
-        try report.write(TLSReport(scenarios: results, memory: memory))
-        try common.judge(results.flatMap(\.gates) + gates)
+        let crowded = try start(.twill)
+        let crowd = try TLSCrowd(crowded, load: wrappers.load + [load], seconds: duration, handshakes: handshakes)
+        try crowded.end()
+        print("\(crowd)\n")
+        for gate in gates + crowd.gates { print("\(gate.name): \(gate)") }
+        try report.write(TLSReport(scenarios: results, memory: memory, crowd: crowd))
+        try common.judge(results.flatMap(\.gates) + gates + crowd.gates)
     }
 
     /// Runs the load to its end, and reads what it has counted.
     private func measure(_ server: ServerProcess, _ scenario: TLSScenario, _ command: [String]) throws -> TLSRun {
-        let child = try ChildProcess(command + ["--port", "\(server.port())", "--pid", "\(server.pid)"], name: "tls-load")
-        let status = try child.waitForEnd(atMost: duration + 30)
-        // What it has said may still be on its way.
-        _ = waitUntil(atMost: 5) { child.output.text.contains("\n") }
-        try server.requireAlive()
-        let numbers = child.output.text.split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
-        guard status.isSuccess, numbers.count == 5, numbers[2] == 0 else {
-            throw BenchError.failed(
-                "tls-load against \(server.name) \(status.description) and said '\(child.output.text)'; \(child.lastWords)")
-        }
+        let numbers = try TLSLoad(server, command).numbers(atMost: duration + 30, count: 5)
         let count = scenario.countsHandshakes ? numbers[1] : numbers[0]
         return TLSRun(perSecond: count / numbers[3], cpuMicroseconds: numbers[4] / count)
     }
@@ -151,6 +156,7 @@ struct TLSMemory: Codable {
 struct TLSReport: Codable {
     let scenarios: [TLSResult]
     let memory: [TLSMemory]
+    let crowd: TLSCrowd
 }
 
 /// What `bench tls` found out under one load.

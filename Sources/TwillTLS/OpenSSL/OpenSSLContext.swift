@@ -32,6 +32,7 @@ final class OpenSSLContext: @unchecked Sendable {
         ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
         ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305
         """
+    private static let suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
     private static let groups = "X25519:P-256:P-384"
     /// Keys of RSA have 2048 bits at least, and signatures are better than SHA-1.
     private static let securityLevel: CInt = 2
@@ -47,9 +48,12 @@ final class OpenSSLContext: @unchecked Sendable {
         self.protocols = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
         unsafe twill_set_modes(pointer)
         unsafe twill_set_options(pointer, wantsTickets ? 1 : 0)
+        unsafe twill_on_progress(pointer) { ssl, place, _ in
+            if unsafe twill_was_late_message(ssl, place) != 0 { unsafe TLSEngine.of(ssl)?.noteLateMessage() }
+        }
         unsafe SSL_CTX_set_security_level(pointer, Self.securityLevel)
         guard unsafe twill_set_minimum_version(pointer, minimum.number) == 1, unsafe SSL_CTX_set_cipher_list(pointer, Self.ciphers) == 1,
-            unsafe twill_set_groups(pointer, Self.groups) == 1
+            unsafe SSL_CTX_set_ciphersuites(pointer, Self.suites) == 1, unsafe twill_set_groups(pointer, Self.groups) == 1
         else { throw TLSConfigurationError("this OpenSSL has none of the ciphers that are wanted: \(OpenSSLErrors.takeLast())") }
     }
 

@@ -21,7 +21,7 @@ final class TLSEngine {
         case failed
     }
 
-    private let ssl: OpaquePointer
+    let ssl: OpaquePointer
     private let workspace: TLSWorkspace
     /// Keeps what OpenSSL's object and its callbacks refer to.
     private let context: OpenSSLContext
@@ -31,6 +31,10 @@ final class TLSEngine {
     private(set) var refusal: TLSError?
     /// The name that the client has asked for, where this server does not have it and refuses.
     private(set) var refusedName: String?
+    /// How many messages of TLS's own have come in a row, with nothing for the protocol among them, since the handshake.
+    private var lateMessages = 0
+    /// Far more than there is a reason for: keys are changed after gigabytes, and servers send a few tickets. Each takes as long as kilobytes do.
+    private static let lateMessagesMax = 32
     /// Whether nothing can be read or written any more.
     private(set) var isBroken = false
 
@@ -102,6 +106,7 @@ final class TLSEngine {
                     let result = unsafe twill_tls_read(ssl, buffer.baseAddress.map { unsafe $0 + count }, buffer.count - count)
                     guard result > 0 else { return self.outcome(result) }
                     count += Int(result)
+                    lateMessages = 0
                     // Most reads bring whole records; asking once more would only find that.
                     if unsafe workspace.io.pointee.input_count == 0 { return .waits }
                 }
@@ -161,7 +166,7 @@ final class TLSEngine {
     private func outcome(_ result: CInt) -> Outcome {
         switch result {
         case 1...: return .isSecure
-        case twill_tls_waits: return .waits
+        case twill_tls_waits where lateMessages <= Self.lateMessagesMax: return .waits
         case twill_tls_ended: return .ended
         default:
             isBroken = true
@@ -186,9 +191,18 @@ final class TLSEngine {
         self.refusedName = refusedName
     }
 
+    /// A message of TLS's own was read. OpenSSL would go on through all of them in one call, so what follows too many is taken from it.
+    func noteLateMessage() {
+        lateMessages += 1
+        if lateMessages > Self.lateMessagesMax { unsafe workspace.io.pointee.input_count = 0 }
+    }
+
     /// Why the last call failed.
     func failure(isSecure: Bool) -> TLSError {
         defer { ERR_clear_error() }
+        if lateMessages > Self.lateMessagesMax {
+            return TLSError(.badRecord, "the peer has changed its keys, or sent tickets, more than \(Self.lateMessagesMax) times in a row")
+        }
         if let refusal { return refusal }
         if let refusedName { return TLSError(.unknownServerName, "the client asked for \(refusedName), which this server does not have") }
         return OpenSSLErrors.error(twill_last_error(), isSecure: isSecure)

@@ -17,8 +17,8 @@ final class TLSWorkspace: CallbackEnding {
 
     /// Where OpenSSL reads and writes.
     let io: UnsafeMutablePointer<twill_tls_io>
-    /// Output buffers of which none is in use.
-    private var spares: [UnsafeMutablePointer<UInt8>] = unsafe []
+    /// An output buffer that is not in use. More than two are needed only where connections write to each other.
+    private var spare: UnsafeMutablePointer<UInt8>?
     private var plaintexts: [UnsafeMutableRawBufferPointer] = unsafe []
     private var plaintextsLent = 0
 
@@ -43,7 +43,7 @@ final class TLSWorkspace: CallbackEnding {
 
     deinit {
         unsafe free(io.pointee.output)
-        unsafe spares.forEach { unsafe free($0) }
+        unsafe free(spare)
         unsafe plaintexts.forEach { unsafe $0.deallocate() }
         unsafe gathered.deallocate()
         unsafe io.deallocate()
@@ -71,12 +71,13 @@ final class TLSWorkspace: CallbackEnding {
         let count = unsafe io.pointee.output_count
         guard count > 0, let records = unsafe io.pointee.output else { return }
         let capacity = unsafe io.pointee.output_capacity
-        unsafe io.pointee.output = spares.popLast() ?? Self.makeOutput()
+        unsafe io.pointee.output = spare ?? Self.makeOutput()
+        unsafe spare = nil
         unsafe io.pointee.output_capacity = Self.outputBytes
         unsafe io.pointee.output_count = 0
         // Nobody else has this buffer until it is among the spare ones.
         unsafe body(Span(_unsafeElements: UnsafeBufferPointer(start: records, count: count)))
-        if capacity == Self.outputBytes { unsafe spares.append(records) } else { unsafe free(records) }
+        if unsafe capacity == Self.outputBytes && spare == nil { unsafe spare = records } else { unsafe free(records) }
     }
 
     /// Forgets the records that the last call of OpenSSL has made.
@@ -90,7 +91,8 @@ final class TLSWorkspace: CallbackEnding {
     @inline(__always)
     func withPlaintextBuffer<Result>(_ body: (UnsafeMutableRawBufferPointer) -> Result) -> Result {
         if unsafe plaintextsLent == plaintexts.count {
-            unsafe plaintexts.append(.allocate(byteCount: Self.plaintextBytes, alignment: 4096))
+            // Put together anew, so that reading them costs no exclusivity check.
+            unsafe plaintexts = plaintexts + [.allocate(byteCount: Self.plaintextBytes, alignment: 4096)]
         }
         let buffer = unsafe plaintexts[plaintextsLent]
         plaintextsLent += 1
@@ -107,9 +109,12 @@ final class TLSWorkspace: CallbackEnding {
             flush()
             writer = transport
         }
+        if data.count >= Self.recordBytes {
+            flush()
+            return transport.encrypt(data)
+        }
         if gatheredCount &+ data.count > Self.recordBytes {
             flush()
-            guard data.count < Self.recordBytes else { return transport.encrypt(data) }
             writer = transport
         }
         unsafe data.withUnsafeBytes { source in

@@ -27,4 +27,7 @@ int test_certificate_make(const struct test_certificate *wanted, char **certific
 // Makes a list of revoked certificates with this one in it, or an empty one, in PEM that the caller frees; NULL where that failed.
 char *test_certificate_revoke(const char *certificate, const char *issuer_certificate, const char *issuer_key);
 
+// Lets a connection of OpenSSL's (an SSL *) write messages that change its keys; 0 where that failed.
+int test_change_keys(void *ssl, int count);
+
 #endif

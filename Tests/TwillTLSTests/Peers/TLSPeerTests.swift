@@ -1,5 +1,6 @@
 import ChildProcess
 import Foundation
+import TestCertificates
 import TestSupport
 import Testing
 
@@ -148,7 +149,10 @@ import Testing
     func keyUpdates() throws {
         let end = try type("-tls1_3") { client in
             try client.say("hello", until: "heard hello")
-            for number in 1...50 { try client.say(number % 2 == 0 ? "K" : "k", until: "KEYUPDATE", count: number) }
+            for number in 1...50 {
+                try client.say(number % 2 == 0 ? "K" : "k", until: "KEYUPDATE", count: number)
+                if number % 10 == 0 { try client.say("word \(number)", until: "heard word \(number)") }
+            }
             try client.say("again", until: "heard again")
             try client.say("quit", until: "closed")
         }
