@@ -27,6 +27,8 @@ struct DaemonTests {
         #expect(end.status == 0 && end.errors == "" && end.output == "")
         let pid = try #require(pid)
         defer { kill(pid, SIGKILL) }
+        // A thread of its own writes it.
+        try wait { folder.text("probe.log")?.contains("probe serves") == true }
         let port = try #require(folder.text("probe.log").flatMap { ProbeProcess.port(in: $0) })
         #expect(try LineClient(port: port).ask("hello") == "hello")
         // In a session of its own, without a terminal, and with nothing of whoever started it.

@@ -116,7 +116,14 @@ final class DatagramClient: Sendable {
 enum SystemSockets {
     /// How many there are that listen at a port of this machine's own address; of `udp`, all that are bound there.
     static func count(in table: String, at port: Int) -> Int {
-        let lines = (try? String(contentsOfFile: "/proc/net/\(table)", encoding: .utf8))?.split(separator: "\n") ?? []
+        // Read to its end: the system does not say beforehand how long the list is, and gives a page of it at a time.
+        let file = unsafe open("/proc/net/\(table)", O_RDONLY | O_CLOEXEC)
+        defer { close(file) }
+        var (text, buffer) = ("", [UInt8](repeating: 0, count: 1 << 16))
+        while case let count = unsafe read(file, &buffer, buffer.count), count > 0 {
+            text += String(decoding: buffer[..<count], as: UTF8.self)
+        }
+        let lines = text.split(separator: "\n")
         let digits = String(port, radix: 16, uppercase: true)
         let place = "0100007F:" + String(repeating: "0", count: 4 - digits.count) + digits
         // The second field is the address, the fourth the state: 0A for one that listens, 07 for one without a peer.

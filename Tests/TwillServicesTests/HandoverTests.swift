@@ -117,8 +117,7 @@ struct HandoverTests {
             try waitUntilServing(next)
             #expect(try current.process.waitForEnd().status == 0)
             current = next
-            // Those of a process that had more reactors go on to be served; one that has more shares them. The system's list may miss some that
-            // are there while others come and go.
+            // Those of a process that had more reactors go on to be served; one that has more shares them.
             try wait { SystemSockets.count(in: "udp", at: port) == Int(reactors[0]) }
         }
         let before = load.done
@@ -168,6 +167,7 @@ struct HandoverTests {
         }
         #expect(first.process.observed.status == nil)
         for probe in [first, second] { probe.process.send(SIGTERM) }
+        try first.process.wait(for: "the signal") { $0.errors.contains("SIGTERM: draining") ? () : nil }
         first.process.send(SIGTERM)
         #expect(try second.process.waitForEnd().status == 0)
         _ = try first.process.waitForEnd()
