@@ -161,6 +161,7 @@ let package = Package(
             dependencies: [
                 "Twill",
                 "TwillServices",
+                "TwillTLS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -172,10 +173,12 @@ let package = Package(
             dependencies: [
                 "ChildProcess",
                 "ServiceProgram",
+                "TestCertificates",
                 "TestSupport",
                 "Twill",
                 "TwillMetrics",
                 "TwillServices",
+                "TwillTLS",
                 "TwillTesting",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
@@ -190,6 +193,26 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: testSettings
+        ),
+        // The code on pages and in comments: a plugin takes it out, and the target compiles it with the settings of a reader's own package.
+        .executableTarget(name: "PageCode", path: "Tests/PageCode", swiftSettings: testSettings),
+        .plugin(name: "PageCodePlugin", capability: .buildTool(), dependencies: ["PageCode"], path: "Tests/PageCodePlugin"),
+        .testTarget(
+            name: "PagesTests",
+            dependencies: [
+                "ChildProcess",
+                "Twill",
+                "TwillLifecycle",
+                "TwillMetrics",
+                "TwillServices",
+                "TwillTLS",
+                "TwillTesting",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            plugins: ["PageCodePlugin"]
         ),
         .testTarget(
             name: "TwillToolTests",

@@ -10,10 +10,10 @@ let package = Package(
     ],
     targets: [
         "EchoServer", "EchoClient", "PickyEcho", "TenEchoClients", "CountingEcho", "QOTD", "Answers", "AbortStalled", "MessageQueue",
-        "Chat",
-        "PortForward", "UDPEcho", "UNIXEcho", "StdioTelnet", "TinyHTTP", "Cache",
+        "Chat", "PortForward", "UDPEcho", "UNIXEcho", "StdioTelnet", "TinyHTTP", "Cache",
         "PoetryServer", "PoetryClient", "SimplePoetryClient", "PoetryStack", "PoetryDescriptors",
-        "AsyncEchoServer", "AsyncEchoClient", "AsyncQOTD", "AsyncAnswers", "AsyncPoetryClient",
+        "AsyncEchoServer", "AsyncEchoClient", "AsyncTenEchoClients", "AsyncQOTD", "AsyncAnswers", "AsyncMessageQueue", "AsyncPoetryClient",
+        "AsyncTinyHTTP",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Twill", package: "twill")])
     } + [

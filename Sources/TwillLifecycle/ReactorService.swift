@@ -5,6 +5,8 @@ public import Twill
 /// A reactor as one of the services of a `ServiceGroup`: it runs on a thread of its own until the group shuts down.
 ///
 /// ```swift
+/// import ServiceLifecycle
+///
 /// let echo = ReactorService { reactor in
 ///     try reactor.listen("tcp:8007") { connection in
 ///         for try await line in connection.lines { try await connection.writeLine(line) }

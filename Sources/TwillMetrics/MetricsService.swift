@@ -5,8 +5,7 @@ public import TwillServices
 /// Hands what its reactor has counted to [swift-metrics](https://github.com/apple/swift-metrics), again and again.
 ///
 /// ```swift
-/// MetricsSystem.bootstrap(…)                       // as your backend says
-/// try services.add(MetricsService())
+/// try services.add(MetricsService())               // once your backend has called MetricsSystem.bootstrap
 /// ```
 ///
 /// The names are those of the admin endpoint's `/metrics`; each has a dimension `reactor`, with the number of the service's place, and those of connections that

@@ -4,10 +4,17 @@ extension Protocol {
     /// Goes on by TLS as the server, from the next byte that arrives or is written: what is written meanwhile is sent when the handshake is over.
     ///
     /// ```swift
-    /// override func lineReceived(_ line: Span<UInt8>) throws {
-    ///     guard String(repairing: line) == "STARTTLS" else { return }
-    ///     sendLine("220 go ahead")
-    ///     try startTLS(context)
+    /// final class Mail: LineReceiver {
+    ///     let context: TLSServerContext
+    ///     init(_ context: TLSServerContext) {
+    ///         self.context = context
+    ///         super.init()
+    ///     }
+    ///     override func lineReceived(_ line: Span<UInt8>) throws {
+    ///         guard String(repairing: line) == "STARTTLS" else { return }
+    ///         sendLine("220 go ahead")
+    ///         try startTLS(context)
+    ///     }
     /// }
     /// ```
     ///
@@ -74,6 +81,7 @@ extension Connection {
     /// Goes on by TLS as the server, and waits for the end of the handshake; see ``/Twill/Protocol/startTLS(_:unread:)``.
     ///
     /// ```swift
+    /// let context = try TLSServerContext(certificateFile: "server.pem", keyFile: "server.key")
     /// for try await line in connection.lines where line == "STARTTLS" {
     ///     try await connection.writeLine("220 go ahead")
     ///     try await connection.startTLS(context)

@@ -4,7 +4,7 @@ public import Twill
 ///
 /// ```swift
 /// TLS.registerEndpoints()
-/// try reactor.listen("tls:443:cert=server.pem:key=server.key") { connection in … }
+/// try reactor.listen(Endpoint("tls:443:cert=server.pem:key=server.key"), factory: Factory { Echo() })
 /// let connection = try await reactor.connect("tls:example.com:443")
 /// ```
 ///
@@ -18,9 +18,9 @@ public enum TLS {
 }
 
 extension StreamServerEndpoint {
-    /// The same place for connections that speak TLS; see ``TLSServerFactory``.
+    /// The same place for connections that speak TLS; see ``TLSServerFactory``. Reloading it reloads the context.
     public func overTLS(_ context: TLSServerContext) -> any StreamServerEndpoint {
-        wrapped(as: "tls:\(self)") { TLSServerFactory(wrapping: $0, context: context) }
+        wrapped(as: "tls:\(self)", reloadedBy: { try context.reload() }) { TLSServerFactory(wrapping: $0, context: context) }
     }
 }
 
@@ -62,7 +62,9 @@ enum TLSEndpoints {
             throw refusal(parts, "cert", error)
         }
         let named = written(parts, serverOptions)
-        return below.wrapped(as: "tls:\(below)\(named)") { TLSServerFactory(wrapping: $0, context: context) }
+        return below.wrapped(as: "tls:\(below)\(named)", reloadedBy: { try context.reload() }) {
+            TLSServerFactory(wrapping: $0, context: context)
+        }
     }
 
     /// `tls:HOST:PORT`, with options of its own and of `tcp:`; or with `endpoint=`, by which way the server is reached that is called so.

@@ -3,8 +3,10 @@
 /// Compare with `==` to ask for the kind; two errors of one kind are equal whatever their sentences say.
 ///
 /// ```swift
-/// override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) {
-///     if let error = reason.underlying as? TLSError, error == .certificateExpired { … }
+/// final class Fetch: ClientFactory {
+///     override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) {
+///         if let error = reason.underlying as? TLSError, error == .certificateExpired { print("it has to be renewed: \(error)") }
+///     }
 /// }
 /// ```
 ///

@@ -3,8 +3,10 @@ public import Twill
 /// The transport of a connection that speaks TLS, over any other transport.
 ///
 /// ```swift
-/// override func connectionMade() {
-///     if let tls = transport.tls { print(tls.version, tls.cipher, tls.peerCertificate?.subject ?? "nobody") }
+/// final class Shop: LineReceiver {
+///     override func connectionMade() {
+///         if let tls = transport.tls { print(tls.version, tls.cipher, tls.peerCertificate?.subject ?? "nobody") }
+///     }
 /// }
 /// ```
 ///

@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import Twill
 import TwillServices
+import TwillTLS
 
 /// The program that the tests of the runner start: a server of lines that says which process and reactor it runs on, and can be slow.
 @main struct ServiceProgram: Application {
@@ -24,6 +25,7 @@ import TwillServices
     var table: String?
 
     func addServices(to services: MultiService) throws {
+        TLS.registerEndpoints()
         let place = services.place
         let table = try table.map { try services.add(Table($0)) }
         for endpoint in listen {

@@ -2,8 +2,9 @@
 ///
 /// ```swift
 /// let cooperator = Cooperator(on: reactor)
-/// let indexing = cooperator.cooperate(documents.lazy.map { index($0) })
-/// indexing.whenDone().addCallback { print("all of them indexed") }
+/// var sum = 0
+/// let adding = cooperator.cooperate((1...1_000_000).lazy.map { sum += $0 })
+/// adding.whenDone().addCallback { print("all of them make \(sum)") }
 /// ```
 ///
 /// # Contract

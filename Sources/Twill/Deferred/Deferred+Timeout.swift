@@ -2,7 +2,7 @@ extension Deferred {
     /// Cancels after a time what has no result by then: the link that is returned fails with ``DeferredError/timedOut(_:)``.
     ///
     /// ```swift
-    /// resolver.lookUp(name).addTimeout(.seconds(5), on: reactor).addErrback { error in
+    /// lookUp("example.com").addTimeout(.seconds(5), on: reactor).addErrback { error in
     ///     print(error)                  // no result came within 5.0 seconds, so the Deferred was cancelled
     ///     throw error
     /// }

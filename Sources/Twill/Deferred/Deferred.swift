@@ -2,8 +2,8 @@
 ///
 /// ```swift
 /// reactor.deferToThread { try slowLookup(name) }
-///     .addCallback { address in connect(to: address) }
-///     .addErrback { error in log(error) }
+///     .addCallback { address in print("it is \(address)") }
+///     .addErrback { error in print("nobody knows: \(error)") }
 /// ```
 ///
 /// # Contract

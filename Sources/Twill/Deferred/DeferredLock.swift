@@ -2,8 +2,8 @@
 ///
 /// ```swift
 /// let lock = DeferredLock()
-/// lock.run { sendRequest("first") }
-/// lock.run { sendRequest("second") }      // begins when the first has its answer
+/// lock.run { lookUp("first") }
+/// lock.run { lookUp("second") }      // begins when the first has its answer
 /// ```
 ///
 /// It says what a ``DeferredSemaphore`` of one token says. It is no lock between threads: a reactor has one.

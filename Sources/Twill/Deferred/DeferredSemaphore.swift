@@ -1,9 +1,9 @@
 /// A number of tokens for things that may happen only so many times at once: those who want one more wait for their turn.
 ///
 /// ```swift
-/// let downloads = DeferredSemaphore(tokens: 4)
-/// for page in pages {
-///     downloads.run { fetch(page) }.addCallback { print($0.count) }
+/// let four = DeferredSemaphore(tokens: 4)
+/// for name in names {
+///     four.run { lookUp(name) }.addCallback { print($0) }
 /// }
 /// ```
 ///

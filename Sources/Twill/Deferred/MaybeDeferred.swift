@@ -1,7 +1,7 @@
 /// Makes a call that may throw, and a Deferred of what it returns. Twisted: `maybeDeferred`, `execute`.
 ///
 /// ```swift
-/// let answer = maybeDeferred { try cachedAnswer(to: question) }
+/// let answer = maybeDeferred { try slowLookup(name) }
 /// ```
 public func maybeDeferred<Value>(
     _ call: () throws -> Value, fileID: StaticString = #fileID, line: UInt32 = #line

@@ -1,7 +1,7 @@
 /// Waits for the first value of several Deferreds, and cancels the others.
 ///
 /// ```swift
-/// race([askFirstServer(), askSecondServer()]).addCallback { winner in print(winner.index, winner.value) }
+/// race([lookUp("a"), lookUp("b")]).addCallback { winner in print(winner.index, winner.value) }
 /// ```
 ///
 /// - Parameters:

@@ -2,7 +2,7 @@ extension Reactor {
     /// Makes a call after a delay, and a Deferred of what it returns. Cancelling that takes the call back. Twisted: `deferLater`.
     ///
     /// ```swift
-    /// reactor.deferLater(.seconds(2)) { try readConfiguration() }.addCallback { print($0) }
+    /// reactor.deferLater(.seconds(2)) { try slowLookup(name) }.addCallback { print($0) }
     /// ```
     ///
     /// When the reactor goes first, it does not fire.

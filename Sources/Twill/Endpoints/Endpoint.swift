@@ -71,7 +71,9 @@ extension Reactor {
 /// What the prefixes of endpoints' descriptions mean; other modules add theirs when the program starts. It may be used from any thread.
 ///
 /// ```swift
-/// EndpointRegistry.addServer("loud") { parts throws(EndpointError) in … }
+/// EndpointRegistry.addServer("loopback") { parts throws(EndpointError) in
+///     TCPServerEndpoint(TCPBinding(port: try parts.number("port", in: 0...65535) ?? 8007, interface: "127.0.0.1"))
+/// }
 /// ```
 ///
 /// Twisted: plugins that provide `IStreamServerEndpointStringParser` and `IStreamClientEndpointStringParserWithReactor`.
@@ -113,8 +115,9 @@ public enum EndpointRegistry {
     }
 
     private static func unknown(_ parts: EndpointDescription, _ known: [String], _ use: String) -> EndpointError {
-        EndpointError(
+        let hint = parts.prefix == "tls" ? "; for TLS, import TwillTLS and call TLS.registerEndpoints() when the program starts" : ""
+        return EndpointError(
             parts.source, parts.prefix, at: parts.prefixOffset,
-            "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon")
+            "is nothing to \(use): begin with \(known.joined(separator: ", ")), and a colon\(hint)")
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// let office = try IPNetwork("192.0.2.0/24")
-/// if office.contains(transport.peer) { … }
+/// if !office.contains(transport.peer) { transport.loseConnection() }
 /// ```
 ///
 /// An IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.7`) counts as the IPv4 address that it is, here and there; so `::/0` is all of

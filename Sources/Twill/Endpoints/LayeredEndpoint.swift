@@ -2,16 +2,19 @@ extension StreamServerEndpoint {
     /// The same place with a layer in it, between the connections and whoever is served: each factory that listens there is wrapped in another one.
     ///
     /// ```swift
+    /// let endpoint = try serverFromString("tcp:8007")
     /// let patient = endpoint.wrapped(as: "idle:\(endpoint)") { TimeoutFactory(wrapping: $0, timeout: .seconds(60)) }
     /// ```
     ///
     /// - Parameters:
     ///   - description: what the new endpoint is called.
+    ///   - reload: reads anew what the layer was made of; see ``reload()``.
     ///   - wrap: makes the factory that listens of the one that was given; called once for each port.
     public func wrapped(
-        as description: String, by wrap: @escaping @Sendable (Factory) throws -> Factory
+        as description: String, reloadedBy reload: @escaping @Sendable () throws -> Void = {},
+        by wrap: @escaping @Sendable (Factory) throws -> Factory
     ) -> any StreamServerEndpoint {
-        LayeredServerEndpoint(inner: self, wrap: wrap, description: description)
+        LayeredServerEndpoint(inner: self, ownReload: reload, wrap: wrap, description: description)
     }
 }
 
@@ -30,11 +33,17 @@ extension StreamClientEndpoint {
 
 private struct LayeredServerEndpoint: StreamServerEndpoint {
     let inner: any StreamServerEndpoint
+    let ownReload: @Sendable () throws -> Void
     let wrap: @Sendable (Factory) throws -> Factory
     let description: String
 
     func listen(_ factory: Factory, on reactor: any Reactor) throws -> any ListeningPort {
         try inner.listen(wrap(factory), on: reactor)
+    }
+
+    func reload() throws {
+        try inner.reload()
+        try ownReload()
     }
 }
 

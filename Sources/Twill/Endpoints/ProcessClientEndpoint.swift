@@ -3,7 +3,7 @@
 ///
 /// ```swift
 /// let endpoint = ProcessClientEndpoint(ProcessCommand("ssh", arguments: ["host", "my-server"]))
-/// endpoint.connect(Factory { Greeting() }, on: reactor)
+/// endpoint.connect(Factory { Greeting() }, on: reactor).addCallback { handler in print("connected to \(handler.transport.peer)") }
 /// ```
 ///
 /// # Contract

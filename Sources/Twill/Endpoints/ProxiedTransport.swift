@@ -1,9 +1,11 @@
 /// The transport of a connection that came by way of a proxy: its addresses are those that the proxy announces.
 ///
 /// ```swift
-/// override func connectionMade() {
-///     print(transport.peer)                                          // the client
-///     if let proxied = transport.proxied { print(proxied.realPeer) } // the proxy
+/// final class Shop: LineReceiver {
+///     override func connectionMade() {
+///         print(transport.peer)                                          // the client
+///         if let proxied = transport.proxied { print(proxied.realPeer) } // the proxy
+///     }
 /// }
 /// ```
 ///

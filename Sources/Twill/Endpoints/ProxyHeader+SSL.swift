@@ -3,6 +3,7 @@ extension ProxyHeader {
     ///
     /// ```swift
     /// guard let name = transport.proxied?.header.ssl?.identity else { return transport.loseConnection() }
+    /// print("welcome, \(name)")
     /// ```
     ///
     /// ``identity`` is the one property to decide by: the common name alone is what any certificate says of itself.

@@ -1,8 +1,10 @@
 /// What a proxy says of the connection that it passes on: a PROXY header, of version 1 (a line of text) or 2 (binary).
 ///
 /// ```swift
-/// override func connectionMade() {
-///     if let header = transport.proxied?.header { print("by way of a proxy: \(header)") }
+/// final class Shop: LineReceiver {
+///     override func connectionMade() {
+///         if let header = transport.proxied?.header { print("by way of a proxy: \(header)") }
+///     }
 /// }
 /// ```
 ///

@@ -4,7 +4,7 @@
 /// var parser = ProxyHeaderParser()
 /// for chunk in chunks {
 ///     guard let (header, byteCount) = try parser.parse(chunk.span) else { continue }
-///     serve(header.source, beginningWith: chunk[byteCount...])
+///     print("\(header) has \(byteCount) bytes, and \(chunk[byteCount...]) come after it")
 ///     break
 /// }
 /// ```

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// let endpoint = try clientFromString("tcp:example.com:7")
-/// endpoint.connect(Factory { Greeting() }, on: reactor).addErrback { print($0) }
+/// endpoint.connectProtocol(Greeting(), on: reactor).addCallback { greeting in greeting.sendLine("how are you?") }
 /// ```
 ///
 /// Its description is what ``clientFromString(_:)`` reads.

@@ -13,6 +13,18 @@ public protocol StreamServerEndpoint: CustomStringConvertible, Sendable {
     /// - Throws: ``ListenError``; what `startFactory` threw.
     @discardableResult
     func listen(_ factory: Factory, on reactor: any Reactor) throws -> any ListeningPort
+
+    /// Reads anew what it was made of: the files of a certificate. Connections that are made from now on get that, on ports that listen already, too.
+    ///
+    /// May be called on any thread. Most endpoints are made of nothing that changes, and do nothing.
+    ///
+    /// - Throws: what is wrong with it; everything stays as it was then.
+    func reload() throws
+}
+
+extension StreamServerEndpoint {
+    /// Does nothing: there is nothing to read.
+    public func reload() throws {}
 }
 
 /// A TCP port. Twisted: `TCP4ServerEndpoint`, `TCP6ServerEndpoint`.

@@ -48,7 +48,10 @@ extension [UInt8] {
     /// Adds bytes that are lent at the end.
     ///
     /// ```swift
-    /// override func dataReceived(_ data: Span<UInt8>) { heard.append(copying: data) }
+    /// final class Listener: Protocol {
+    ///     var heard: [UInt8] = []
+    ///     override func dataReceived(_ data: Span<UInt8>) { heard.append(copying: data) }
+    /// }
     /// ```
     public mutating func append(copying bytes: Span<UInt8>) {
         // The array copies the bytes before the loan ends.

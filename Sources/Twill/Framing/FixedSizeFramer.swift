@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// var framer = FixedSizeFramer(size: 188)
-/// try framer.forEachFrame(in: input) { packet in print(packet[0] == 0x47) }
+/// try framer.forEachFrame(in: bytes.span) { packet in print(packet[0] == 0x47) }
 /// ```
 public struct FixedSizeFramer: Framer {
     /// How many bytes a frame has.

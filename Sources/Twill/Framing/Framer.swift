@@ -12,9 +12,9 @@
 /// ```swift
 /// var position = 0
 /// while true {
-///     switch framer.next(in: input, at: &position) {
-///     case .frame(let range): use(input.extracting(range))
-///     case .collectedFrame: use(framer.takeCollected().span)
+///     switch framer.next(in: bytes.span, at: &position) {
+///     case .frame(let range): print(String(repairing: bytes.span.extracting(range)))
+///     case .collectedFrame: print(String(repairing: framer.takeCollected().span))
 ///     case .skipped: continue
 ///     case .needsMore: return
 ///     case .rejected(let rejection): throw rejection

@@ -59,7 +59,7 @@ public struct LengthPrefix: Hashable, Sendable, BitwiseCopyable {
 ///
 /// ```swift
 /// var framer = LengthPrefixFramer(.uint16(.littleEndian))
-/// try framer.forEachFrame(in: input) { string in print(string.count) }
+/// try framer.forEachFrame(in: bytes.span) { string in print(string.count) }
 /// ```
 ///
 /// The length counts the string alone. A length above `lengthMax` is a rejection, as soon as its last byte is there.

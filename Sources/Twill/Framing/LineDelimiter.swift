@@ -1,8 +1,8 @@
 /// What ends a line.
 ///
 /// ```swift
-/// LineReceiver(delimiter: .lf)
-/// LineReceiver(delimiter: ";")
+/// let lines = LineReceiver(delimiter: .lf)
+/// let records = LineReceiver(delimiter: ";")
 /// ```
 public struct LineDelimiter: Hashable, Sendable {
     /// CR LF, which the internet's text protocols use.

@@ -10,7 +10,7 @@ public enum OverlongLines: Sendable {
 ///
 /// ```swift
 /// var framer = LineFramer(delimiter: .any, lengthMax: 512)
-/// try framer.forEachFrame(in: input) { line in print(String(repairing: line)) }
+/// try framer.forEachFrame(in: bytes.span) { line in print(String(repairing: line)) }
 /// ```
 ///
 /// A line that may still turn out right is waited for: the limit counts when its end has come, or when more bytes than the limit and a delimiter

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// var framer = NetstringFramer(lengthMax: 1 << 20)
-/// try framer.forEachFrame(in: input) { string in print(string.count) }
+/// try framer.forEachFrame(in: bytes.span) { string in print(string.count) }
 /// ```
 ///
 /// The length is a decimal number without leading zeros (`0` alone is one), at most `lengthMax`. The first byte that breaks the rules is a

@@ -2,8 +2,9 @@ extension String {
     /// Text from bytes that must be UTF-8: what to use where damaged text must not go further.
     ///
     /// ```swift
-    /// override func lineReceived(_ line: Span<UInt8>) throws {
-    ///     let name = try String(validating: line)
+    /// final class Greeter: LineReceiver {
+    ///     override func lineReceived(_ line: Span<UInt8>) throws { sendLine("hello, \(try String(validating: line))") }
+    /// }
     /// ```
     ///
     /// - Throws: ``Rejection`` with ``Rejection/Reason/notUTF8``. Thrown on from a callback it closes the connection, as any other input that

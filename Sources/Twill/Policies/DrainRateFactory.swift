@@ -1,8 +1,8 @@
 /// Aborts connections whose peers take what is sent to them too slowly.
 ///
 /// ```swift
-/// let files = Factory { FileServer() }
-/// try reactor.listenTCP(port: 8007, factory: DrainRateFactory(wrapping: files, bytesPerSecondMin: 1024))
+/// let echoes = Factory { Echo() }
+/// try reactor.listenTCP(port: 8007, factory: DrainRateFactory(wrapping: echoes, bytesPerSecondMin: 1024))
 /// ```
 ///
 /// A peer that reads nothing, or a byte now and then, holds memory and a producer of this side for as long as it likes. Here it is given

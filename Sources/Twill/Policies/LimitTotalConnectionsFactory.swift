@@ -1,6 +1,12 @@
 /// Limits how many connections of a factory are open at once. Those that are too many are refused, or hear why.
 ///
 /// ```swift
+/// final class Busy: Protocol {
+///     override func connectionMade() {
+///         transport.write("busy, come back later\r\n")
+///         transport.loseConnection()
+///     }
+/// }
 /// let factory = LimitTotalConnectionsFactory(wrapping: Factory { Shout() }, connectionsMax: 1000) { Busy() }
 /// ```
 ///

@@ -2,6 +2,11 @@
 ///
 /// ```swift
 /// /// Counts the bytes that arrive on all connections of a factory.
+/// final class CountingFactory: WrappingFactory {
+///     var bytesReceived = 0
+///     override func wrap(_ handler: Protocol) -> ProtocolWrapper { Counted(wrapping: handler) }
+/// }
+///
 /// final class Counted: ProtocolWrapper {
 ///     override func dataReceived(_ data: Span<UInt8>) throws {
 ///         (factory as? CountingFactory)?.bytesReceived += data.count

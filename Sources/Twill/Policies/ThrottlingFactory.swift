@@ -1,8 +1,8 @@
 /// Limits how many bytes per second all connections of a factory together receive and send, and how many of them there are.
 ///
 /// ```swift
-/// let mirror = Factory { Mirror() }
-/// let factory = ThrottlingFactory(wrapping: mirror, bytesInPerSecond: 1 << 20, bytesOutPerSecond: 10 << 20, connectionsMax: 500)
+/// let echoes = Factory { Echo() }
+/// let factory = ThrottlingFactory(wrapping: echoes, bytesInPerSecond: 1 << 20, bytesOutPerSecond: 10 << 20, connectionsMax: 500)
 /// ```
 ///
 /// What was not used is saved up for one second. What was used beyond that is a debt, and until it is paid everybody is held back:

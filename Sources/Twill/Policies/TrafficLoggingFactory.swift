@@ -11,7 +11,7 @@ public import Logging
 /// a line is a single line of printable ASCII.
 ///
 /// ```swift
-/// TrafficLoggingFactory(wrapping: Factory { Echo() }, lengthMax: 80) { print($0) }
+/// let logged = TrafficLoggingFactory(wrapping: Factory { Echo() }, lengthMax: 80) { print($0) }
 /// ```
 ///
 /// Passwords are logged like everything else. A write that is dropped because the connection is closing is not logged.

@@ -4,7 +4,7 @@
 /// final class Once: ClientFactory {
 ///     override func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) { print(reason) }
 /// }
-/// reactor.connectTCP(host: "127.0.0.1", port: 8007, factory: Once { Greeting() })
+/// try reactor.connectTCP(host: "127.0.0.1", port: 8007, factory: Once { Greeting() })
 /// ```
 ///
 /// # Contract

@@ -13,6 +13,14 @@ public import Logging
 ///     var members: [ChatMember] = []
 ///     override func buildProtocol(_ address: Address) -> Protocol? { ChatMember(self) }
 /// }
+///
+/// final class ChatMember: Protocol {
+///     let chat: Chat
+///     init(_ chat: Chat) {
+///         self.chat = chat
+///         super.init()
+///     }
+/// }
 /// ```
 ///
 /// # Contract

@@ -10,6 +10,7 @@
 ///         transport.write("\(sum)\r\n")
 ///         transport.loseConnection()
 ///     }
+///     func writeConnectionLost() {}
 /// }
 /// ```
 ///

@@ -6,7 +6,7 @@
 ///         transport.write("one two three\n")
 ///         transport.closeStdin()
 ///     }
-///     override func outReceived(_ data: Span<UInt8>) { print("wc says \(text(data))") }
+///     override func outReceived(_ data: Span<UInt8>) { print("wc says \(String(repairing: data))") }
 ///     override func processEnded(_ end: ProcessEnd) { transport.reactor.stop() }
 /// }
 ///

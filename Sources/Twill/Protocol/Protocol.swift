@@ -54,7 +54,10 @@ open class Protocol {
     /// says so:
     ///
     /// ```swift
-    /// override var isBusy: Bool { answersUnderWay > 0 || super.isBusy }
+    /// final class Answers: LineReceiver {
+    ///     var answersUnderWay = 0
+    ///     override var isBusy: Bool { answersUnderWay > 0 || super.isBusy }
+    /// }
     /// ```
     ///
     /// A protocol that wraps another one answers for that one. Twisted has none.
@@ -95,7 +98,7 @@ open class Protocol {
     /// ```swift
     /// final class Greeting: LineReceiver {
     ///     override func lineReceived(_ line: Span<UInt8>) throws {
-    ///         if String(repairing: line) == "BINARY" { try handOver(to: Packets()) }
+    ///         if String(repairing: line) == "BINARY" { try handOver(to: Echo()) }
     ///     }
     /// }
     /// ```
@@ -142,7 +145,9 @@ open class Protocol {
     /// protocol that wraps another one hands the call on.
     ///
     /// ```swift
-    /// override func drainRequested(deadline: ReactorClock.Instant) { sendLine("this server ends: come back in a minute") }
+    /// final class Polite: LineReceiver {
+    ///     override func drainRequested(deadline: ReactorClock.Instant) { sendLine("this server ends: come back in a minute") }
+    /// }
     /// ```
     ///
     /// Twisted has none.

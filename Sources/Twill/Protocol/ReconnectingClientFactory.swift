@@ -4,7 +4,7 @@ import Logging
 ///
 /// ```swift
 /// final class Uplink: ReconnectingClientFactory {
-///     override func buildProtocol(_ address: Address) -> Protocol? { Messages() }
+///     override func buildProtocol(_ address: Address) -> Protocol? { Greeting() }
 /// }
 /// try reactor.connectTCP(host: "hub.example.com", port: 8007, factory: Uplink())
 /// ```

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// let goodbye = reactor.callLater(.seconds(30)) { transport.loseConnection() }
-/// goodbye.reset(.seconds(30))   // on every sign of life
+/// try goodbye.reset(.seconds(30))   // on every sign of life
 /// ```
 ///
 /// Moving a call to a later time is free: only when the old time comes is it put in its new place. An idle timeout may be reset on every

@@ -1,7 +1,7 @@
 /// A reactor's time: monotonic, and virtual on a simulated reactor.
 ///
 /// ```swift
-/// let deadline = reactor.now + .seconds(5)
+/// let deadline = reactor.now.advanced(by: .seconds(5))
 /// ```
 ///
 /// The wall clock does not move it: setting the machine's time changes no deadline. Its zero has no meaning; only differences do.

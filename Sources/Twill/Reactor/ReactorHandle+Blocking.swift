@@ -5,9 +5,11 @@ extension ReactorHandle {
     /// Makes a call on the reactor's thread, and waits on this one for what it returns.
     ///
     /// ```swift
+    /// import Foundation
+    ///
     /// let handle = reactor.handle
     /// Thread.detachNewThread {
-    ///     let count = try? handle.blockingCallFromThread { reactor in reactor.delayedCalls.count }
+    ///     if let count = try? handle.blockingCallFromThread({ reactor in reactor.delayedCalls.count }) { print(count) }
     /// }
     /// ```
     ///

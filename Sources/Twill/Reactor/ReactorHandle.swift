@@ -3,9 +3,11 @@ import Synchronization
 /// The way into a reactor from other threads: the one part of it that may be handed to them.
 ///
 /// ```swift
+/// import Foundation
+///
 /// let handle = reactor.handle
 /// Thread.detachNewThread {
-///     let answer = slowComputation()
+///     let answer = (1...20).reduce(1, *)
 ///     handle.callFromThread { _ in print(answer) }
 /// }
 /// ```

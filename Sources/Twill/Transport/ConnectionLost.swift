@@ -3,8 +3,10 @@
 /// Compare with `==` to ask what kind of end it was; two reasons of one kind are equal whatever error lies beneath.
 ///
 /// ```swift
-/// override func connectionLost(_ reason: ConnectionLost) {
-///     if reason == .aborted { … } else if !reason.isClean { log(reason) }
+/// final class Careful: Protocol {
+///     override func connectionLost(_ reason: ConnectionLost) {
+///         if reason == .timedOut { print("it was silent for too long") } else if !reason.isClean { print(reason) }
+///     }
 /// }
 /// ```
 ///

@@ -5,6 +5,11 @@
 ///
 /// ```swift
 /// final class Ping: DatagramProtocol {
+///     let server: Address
+///     init(_ server: Address) {
+///         self.server = server
+///         super.init()
+///     }
 ///     override func startProtocol() throws {
 ///         try transport.connect(to: server)
 ///         try transport.write("ping")

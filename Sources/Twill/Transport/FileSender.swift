@@ -22,7 +22,7 @@ public protocol ByteSource: AnyObject {
 /// Sends all of a source's bytes over a connection, one chunk each time the connection has room: a pull producer.
 ///
 /// ```swift
-/// try FileSender.beginFileTransfer(FileSource(path: "/srv/motd"), to: transport, transform: { $0.map(shout) })
+/// try FileSender.beginFileTransfer(FileSource(path: "/srv/motd"), to: transport, transform: { $0.map { $0 ^ 0x20 } })
 ///     .addBoth { _ in transport.loseConnection() }
 /// ```
 ///

@@ -1,7 +1,7 @@
 /// The few bytes before or behind a frame's payload, such as a length or a delimiter: at most eight, held in a register.
 ///
 /// ```swift
-/// transport.writeFrame(prefix: FrameEdge(bigEndian: UInt16(body.count)), body: body, suffix: .none)
+/// transport.writeFrame(prefix: FrameEdge(bigEndian: UInt16(bytes.count)), body: bytes.span, suffix: .none)
 /// ```
 ///
 /// A type of its own, so that sending a small frame costs one copy of its payload and two stores, and no array.

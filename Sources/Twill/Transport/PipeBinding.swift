@@ -1,7 +1,7 @@
 /// Descriptors that are no sockets, to be served as one connection: the ends of two pipes, a terminal, files.
 ///
 /// ```swift
-/// try reactor.adoptStreamConnection(over: PipeBinding(input: 3, output: 4), protocol: Greeter())
+/// try reactor.adoptStreamConnection(over: PipeBinding(input: 3, output: 4), protocol: Greeting())
 /// ```
 ///
 /// Either may be missing: then the connection only reads, or only writes.

@@ -4,7 +4,7 @@
 /// var command = ProcessCommand("sort", arguments: ["-u"])
 /// command.workingDirectory = "/tmp"
 /// command.environment = .inherited(adding: ["LC_ALL": "C"])
-/// try reactor.spawnProcess(command, protocol: Sorted())
+/// try reactor.spawnProcess(command, protocol: ProcessProtocol())
 /// ```
 ///
 /// Twisted: the arguments of `spawnProcess`.

@@ -1,8 +1,10 @@
 /// How a child process ended: what `processExited` and `processEnded` are told.
 ///
 /// ```swift
-/// override func processEnded(_ end: ProcessEnd) {
-///     if !end.isClean { print(end) }  // "the process exited with status 3"
+/// final class Watched: ProcessProtocol {
+///     override func processEnded(_ end: ProcessEnd) {
+///         if !end.isClean { print(end) }  // "the process exited with status 3"
+///     }
 /// }
 /// ```
 ///

@@ -9,8 +9,9 @@ import Darwin
 /// A signal that is sent to a process, by its number or by its name.
 ///
 /// ```swift
-/// try transport.signalProcess(.terminate)
-/// if let signal = ProcessSignal(named: "USR1") { try transport.signalProcess(signal) }
+/// let process = try reactor.spawnProcess(ProcessCommand("sleep", arguments: ["60"]), protocol: ProcessProtocol())
+/// if let signal = ProcessSignal(named: "USR1") { try process.signalProcess(signal) }
+/// try process.signalProcess(.terminate)
 /// ```
 public struct ProcessSignal: RawRepresentable, Hashable, Sendable {
     /// The system's number: 15.

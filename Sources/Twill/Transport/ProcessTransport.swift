@@ -6,7 +6,7 @@
 ///         transport.write("pear\napple\n")
 ///         transport.closeStdin()
 ///     }
-///     override func outReceived(_ data: Span<UInt8>) { print(text(data)) }
+///     override func outReceived(_ data: Span<UInt8>) { print(String(repairing: data)) }
 /// }
 /// ```
 ///

@@ -3,7 +3,7 @@
 /// ```swift
 /// var options = TransportOptions()
 /// options.keepAlive = .init(idle: .seconds(30), interval: .seconds(10), count: 3)
-/// try reactor.listenTCP(port: 8007, factory: factory, options: options)
+/// try reactor.listenTCP(port: 8007, factory: Factory { Echo() }, options: options)
 /// ```
 public struct TransportOptions: Sendable {
     /// How the system looks for a peer that vanished without a word.

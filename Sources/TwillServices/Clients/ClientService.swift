@@ -4,9 +4,9 @@ public import Twill
 /// Keeps one connection up: connects, prepares the connection, connects again when it is lost, and waits longer each time that fails.
 ///
 /// ```swift
-/// let hub = ClientService(try clientFromString("tcp:hub.example.com:8007"), factory: Factory { Messages() })
+/// let hub = ClientService(try clientFromString("tcp:hub.example.com:8007"), factory: Factory { Greeting() })
 /// try services.add(hub)
-/// hub.whenConnected().addCallback { handler in (handler as? Messages)?.send("hello") }
+/// hub.whenConnected().addCallback { handler in (handler as? Greeting)?.sendLine("how are you?") }
 /// ```
 ///
 /// # Contract

@@ -4,7 +4,7 @@ public import Twill
 /// A client whose factory says what follows a failure or a loss: a ``/Twill/ReconnectingClientFactory`` for example.
 ///
 /// ```swift
-/// try services.add(TCPClient(host: "hub.example.com", port: 8007, factory: Uplink()))
+/// try services.add(TCPClient(host: "hub.example.com", port: 8007, factory: ReconnectingClientFactory { Greeting() }))
 /// ```
 ///
 /// It connects when it starts. Stopping ends what is under way, a wait of a ``/Twill/ReconnectingClientFactory`` included, and waits until the factory has been told. It

@@ -4,8 +4,8 @@ public import Twill
 /// A service of closures, for what needs no type of its own.
 ///
 /// ```swift
-/// try services.add(ActionService(name: "table") { try table.open() } stop: { try table.close() })
-/// try services.add(ActionService(start: { try words.read() }, reload: { try words.read() }))
+/// try services.add(ActionService(name: "table") { print("opened") } stop: { print("closed") })
+/// try services.add(ActionService(start: { print("read") }, reload: { print("read again") }))
 /// ```
 ///
 /// Twisted has none.
@@ -51,7 +51,7 @@ public final class ActionService: Service {
 /// ```swift
 /// try services.add(TaskService(name: "feed") { reactor in
 ///     let connection = try await reactor.connect("tcp:feed.example.com:7000")
-///     for try await line in connection.lines { news.append(line) }
+///     for try await line in connection.lines { print(line) }
 /// })
 /// ```
 ///

@@ -5,9 +5,12 @@ public import Twill
 ///
 /// ```swift
 /// final class Cache: Service {
-///     private var table: Table?
-///     override func startService() throws { table = try Table(reading: "/var/cache/table") }
-///     override func stopService() throws -> Deferred<Void>? { table?.save() }
+///     private var file: FileSource?
+///     override func startService() throws { file = try FileSource(path: "/var/cache/table") }
+///     override func stopService() throws -> Deferred<Void>? {
+///         file = nil
+///         return nil  // or a Deferred that fires when all is saved
+///     }
 /// }
 /// ```
 ///

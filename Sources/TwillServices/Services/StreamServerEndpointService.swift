@@ -14,6 +14,7 @@ public import Twill
 ///   not come up.
 /// - A drain accepts those who wait at the port already and closes it, and then each connection: at once where its protocol is not ``/Twill/Protocol/isBusy``, else as soon as it is so no more. A connection
 ///   that was made less than a second ago, and whose peer has said nothing yet, is given that second. What is left at the deadline is aborted. The log tells how far it has come.
+/// - Reloading reads the files of the endpoint anew, certificates and keys; connections that are there stay as they are.
 /// - Stopping does the same within ``drainTimeout``, unless there was a drain before.
 /// - It may be started again.
 ///
@@ -79,6 +80,11 @@ open class StreamServerEndpointService: Service {
             port?.resumeAccepting()
         }
         if let address { reactor.logger.info("\(logPrefix) listens on \(address)") }
+    }
+
+    /// Reads anew what the endpoint was made of, such as the files of a certificate: who connects from now on gets that. An override calls `super`.
+    open override func reloadService() throws {
+        try endpoint.reload()
     }
 
     open override func drainService(deadline: ReactorClock.Instant) throws -> Deferred<Void>? {

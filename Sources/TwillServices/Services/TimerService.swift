@@ -4,7 +4,7 @@ public import Twill
 /// Makes a call again and again while it runs: a ``/Twill/LoopingCall`` as a service.
 ///
 /// ```swift
-/// try services.add(TimerService(every: .seconds(60)) { log.flush() })
+/// try services.add(TimerService(every: .seconds(60)) { report() })
 /// ```
 ///
 /// The first call is made when it starts, the others at the moments of a fixed grid. A call that throws is the last one until the service is started

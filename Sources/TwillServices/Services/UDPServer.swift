@@ -4,7 +4,10 @@ public import Twill
 /// A UDP port and the protocol that it serves.
 ///
 /// ```swift
-/// try services.add(UDPServer(port: 8007) { Echo() })
+/// final class Reflector: DatagramProtocol {
+///     override func datagramReceived(_ data: Span<UInt8>, from sender: Address) throws { try transport.write(data, to: sender) }
+/// }
+/// try services.add(UDPServer(port: 8007) { Reflector() })
 /// ```
 ///
 /// The port is opened by `privilegedStartService`; what arrives before the reactor runs waits in the system. Stopping closes it, after what the system

@@ -4,8 +4,10 @@ import Twill
 /// A certificate: what its owner shows, and who vouches for it.
 ///
 /// ```swift
-/// override func connectionMade() {
-///     if let certificate = transport.tls?.peerCertificate { print(certificate.subject, certificate.fingerprint) }
+/// final class Shop: LineReceiver {
+///     override func connectionMade() {
+///         if let certificate = transport.tls?.peerCertificate { print(certificate.subject, certificate.fingerprint) }
+///     }
 /// }
 /// ```
 ///

@@ -4,8 +4,8 @@ public import Twill
 ///
 /// ```swift
 /// let client = AccumulatingProtocol()
-/// try reactor.connectTCP(host: "server", port: 8007, factory: ClientFactory { client })
-/// try reactor.run(for: .seconds(1))
+/// try network.host("client").connectTCP(host: "server", port: 8007, factory: ClientFactory { client })
+/// try network.run(for: .seconds(1))
 /// #expect(client.text == "welcome\r\n")
 /// ```
 ///

@@ -63,8 +63,8 @@ private let everyCutBytesMax = 10
 /// ```swift
 /// @Test(arguments: everyChunking(of: "5:hello,0:,"))
 /// func theSameWhateverTheCuts(_ chunking: Chunking) throws {
-///     let transport = try feed(Upper(), "5:hello,0:,", chunked: chunking)
-///     #expect(transport.text == "5:HELLO,0:,")
+///     let transport = try feed(Echo(), "5:hello,0:,", chunked: chunking)
+///     #expect(transport.text == "5:hello,0:,")
 /// }
 /// ```
 public func everyChunking(of bytes: [UInt8]) -> [Chunking] {

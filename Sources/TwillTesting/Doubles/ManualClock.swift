@@ -5,8 +5,9 @@ public import Twill
 ///
 /// ```swift
 /// let manual = ManualClock()
-/// let limiter = Limiter(clock: manual.clock)
+/// let began = manual.clock.now
 /// manual.advance(by: .seconds(5))
+/// #expect(began.duration(to: manual.clock.now) == .seconds(5))
 /// ```
 ///
 /// It has no timers: what sleeps on it never wakes up. ``SimulatedReactor`` has both. Safe to read and to move from any thread.

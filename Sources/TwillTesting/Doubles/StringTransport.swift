@@ -3,6 +3,11 @@ public import Twill
 /// A connection without a network: it keeps what a protocol writes, and delivers what the test says.
 ///
 /// ```swift
+/// final class Greeter: LineReceiver {
+///     override func connectionMade() { sendLine("hello") }
+///     override func lineReceived(_ line: Span<UInt8>) { transport.loseConnection() }
+/// }
+///
 /// let transport = StringTransport()
 /// try transport.connect(Greeter())
 /// #expect(transport.text == "hello\r\n")

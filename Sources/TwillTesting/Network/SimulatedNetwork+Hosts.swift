@@ -13,7 +13,7 @@ public enum HostCrash: Sendable {
 ///
 /// ```swift
 /// try network.boot("server") { reactor in
-///     try reactor.listenTCP(port: 8007, factory: ChatFactory())
+///     try reactor.listenTCP(port: 8007, factory: Chat())
 /// }
 /// network.after(.seconds(30)) { network.crash("server") }
 /// network.after(.seconds(40)) { try network.restart("server") }

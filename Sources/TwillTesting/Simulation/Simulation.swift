@@ -8,11 +8,13 @@ import Twill
 /// @Test func everyLineArrivesWhole() throws {
 ///     try Simulation.check(seeds: 100) { network in
 ///         network.faults = .swarm(seed: network.seed)
-///         …
+///         try network.host("server").listenTCP(port: 8007, factory: Factory { Greeting() })
+///         let client = Persistent()  // a ReconnectingClientFactory that collects lines
+///         try network.host("client").connectTCP(host: "server", port: 8007, factory: client)
 ///         try network.run(for: .seconds(600))
 ///         network.heal()
 ///         try network.runUntilQuiet(within: .seconds(120))
-///         try network.expect(client.lines == expected, "a line was damaged")
+///         try network.expect(client.lines.allSatisfy { $0 == "hello" }, "a line was damaged")
 ///     }
 /// }
 /// ```

@@ -101,6 +101,15 @@ struct EndpointTests {
         let unknown = try #require(throws: EndpointError.self) { try serverFromString("nope:1") }
         #expect(unknown.token == "nope")
         #expect(unknown.description.contains("is nothing to listen on: begin with fd, "))
+        #expect(!unknown.description.contains("registerEndpoints"))
+    }
+
+    @Test func whoForgotToRegisterTLSIsTold() async {
+        // Another process: in this one other tests have registered it.
+        await #expect(processExitsWith: .success) {
+            let error = try #require(throws: EndpointError.self) { try clientFromString("tls:example.com:443") }
+            #expect(error.description.hasSuffix("import TwillTLS and call TLS.registerEndpoints() when the program starts"))
+        }
     }
 
     /// Serves a greeting on an endpoint, and gives what a client of another endpoint hears.

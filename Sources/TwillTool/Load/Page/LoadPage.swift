@@ -23,7 +23,7 @@ struct LoadPage {
         <p class="what">\(what.escaped)</p>
         \(problems)<div class="cards">\(cards)</div>
         \(legend)\(figure("Throughput", "Replies per second over the measured time.", throughput))
-        \(figure("Latency by percentile", "So many replies took no longer. Each step to the right leaves out a tenth of the rest.", percentiles))
+        \(figure("Latency by percentile", "That share of the replies took no longer. With each step to the right a tenth as many are left that did.", percentiles))
         \(figure("Latency over time", heatNote, heatMap))
         <h2>Settings</h2>
         \(table(settings))
@@ -129,7 +129,7 @@ struct LoadPage {
     }
 
     private var heatNote: String {
-        "The darker a field, the more replies of that moment took so long. The line is the 99th percentile."
+        "The stronger a field, the more replies of that moment took so long. The line is the 99th percentile."
     }
 
     private var heatMap: String {
