@@ -115,6 +115,8 @@ struct ServerServiceTests {
         #expect(
             scene.log.entries.filter { !$0.contains("listens") && !$0.contains("left") } == [
                 "info: work drains 3 connections",
+                // The client that came too late.
+                "warning: Couldn't connect to server:8007: connection refused; is the server running?",
                 "info: work has drained in \(Duration.milliseconds(4_000)): 1 connections were idle, 2 finished, 0 were aborted",
             ])
         #expect(scene.log.entries.contains("info: work drains: 1 of 3 connections are left"))

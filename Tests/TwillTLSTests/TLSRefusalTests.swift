@@ -114,7 +114,8 @@ import Testing
         let nameless = try TLSPair(serverContext: TLSServerContext([BadServer.nameInSubjectOnly.identity(authority)]))
         #expect(
             nameless.clientError?.message
-                == "the certificate of \"CN=localhost,O=Twill tests\" names no host: it has no subjectAltName, and its common name does not count")
+                == "the certificate of \"CN=localhost,O=Twill tests\" names no host: it has no subjectAltName, and its common name does not "
+                + "count")
         let old = try TLSPair(serverContext: TLSServerContext([BadServer.expired.identity(authority)]))
         #expect(old.clientError?.message.contains("has expired: it was valid until 20") == true)
         #expect(old.clientError?.message.hasSuffix("Z") == true)

@@ -115,7 +115,7 @@ struct ConnectionTests {
             try #require(String(decoding: client.receiveToEnd(), as: UTF8.self) == "before")
         }
         #expect(reason.withLock { $0 }?.underlying is Refusal)
-        #expect(log.count == 1 && log[0].contains("the handler") && log[0].contains("Refusal"), "\(log)")
+        #expect(log.count == 1 && log[0].contains("Connection.handler threw") && log[0].contains("Refusal"), "\(log)")
     }
 
     @Test func inputThatBreaksTheRulesIsThrown() throws {

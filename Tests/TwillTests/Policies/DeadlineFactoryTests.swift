@@ -157,7 +157,7 @@ import Testing
         onlyFirst.say("half")
         try reactor.advance(by: .seconds(1000))
         #expect(onlyFirst.state == .connected)
-        let onlyMessage = try connected()
+        let onlyMessage = try reactor.connection(to: DeadlineFactory(wrapping: Factory { Lines() }, message: .seconds(10)))
         try reactor.advance(by: .seconds(1000))
         #expect(onlyMessage.state == .connected)
     }
