@@ -24,7 +24,7 @@ bench_build := $(release_build) --package-path Benchmarks
 bench := "$$($(bench_build) --show-bin-path)/bench"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run load-test bench churn udp tls instructions syscalls sanitize fuzz examples docs lint clean dependencies bench-build
+.PHONY: help build test run load-test bench churn udp reactors tls instructions syscalls sanitize fuzz examples docs lint clean dependencies bench-build
 
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,9 @@ churn: bench-build ## Connect, echo and close a million times beside C servers (
 
 udp: bench-build ## Measure CPU time per datagram beside C loops (ROUNDS=n DURATION=1s; Linux)
 	$(bench) udp $(rounds) $(duration)
+
+reactors: bench-build ## Measure one reactor against several in one process (ROUNDS=n DURATION=1s; Linux)
+	$(bench) reactors $(rounds) $(duration)
 
 tls: bench-build ## Measure TLS beside OpenSSL in C and SwiftNIO (ROUNDS=n DURATION=1s; Linux)
 	$(bench) tls $(rounds) $(duration)

@@ -13,6 +13,8 @@ let package = Package(
         .executable(name: "churn-client", targets: ["churn-client"]),
         .executable(name: "udp-echo", targets: ["udp-echo"]),
         .executable(name: "udp-load", targets: ["udp-load"]),
+        .executable(name: "batch-load", targets: ["batch-load"]),
+        .executable(name: "twill-reactors", targets: ["twill-reactors"]),
         .executable(name: "framer-bench", targets: ["framer-bench"]),
         .executable(name: "twill-async", targets: ["twill-async"]),
         .executable(name: "swift-nio-echo", targets: ["swift-nio-echo"]),
@@ -24,6 +26,7 @@ let package = Package(
     dependencies: [
         .package(name: "twill", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
@@ -102,6 +105,22 @@ let package = Package(
             dependencies: ["PeerSupport"],
             path: "Peers/udp-load",
             cSettings: warnings
+        ),
+        .executableTarget(
+            name: "batch-load",
+            dependencies: ["PeerSupport"],
+            path: "Peers/batch-load",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "twill-reactors",
+            dependencies: [
+                "PeerSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Twill", package: "twill"),
+                .product(name: "TwillServices", package: "twill"),
+            ]
         ),
         .executableTarget(
             name: "framer-bench",

@@ -99,7 +99,10 @@ static inline void twill_tls_begin(SSL *ssl) { BIO_clear_retry_flags(SSL_get_rbi
 static inline int twill_tls_outcome(SSL *ssl, int result) {
     if (result > 0) return result;
     if (BIO_should_retry(SSL_get_rbio(ssl))) return twill_tls_waits;
-    return SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN && SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
+    if (!(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN)) return twill_tls_failed;
+    // A fatal alert ends a connection, too, and leaves it unfinished as every failure does. A handshake is unfinished anyway, and has begun with an
+    // empty queue.
+    return SSL_is_init_finished(ssl) || SSL_get_error(ssl, result) == SSL_ERROR_ZERO_RETURN ? twill_tls_ended : twill_tls_failed;
 }
 
 static inline int twill_tls_handshake(SSL *ssl) {
@@ -188,6 +191,12 @@ static inline EVP_PKEY *twill_read_key(BIO *bio, const char *password) {
 static inline X509 *twill_read_certificate(BIO *bio) { return PEM_read_bio_X509(bio, NULL, twill_give_password, NULL); }
 static inline X509_CRL *twill_read_revocations(BIO *bio) { return PEM_read_bio_X509_CRL(bio, NULL, twill_give_password, NULL); }
 
+// Whether the last that was asked for was not there, rather than broken.
+static inline int twill_is_end_of_text(void) {
+    unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
 static inline int twill_chain_count(const STACK_OF(X509) *chain) { return chain ? sk_X509_num(chain) : 0; }
 static inline X509 *twill_chain_certificate(const STACK_OF(X509) *chain, int index) { return sk_X509_value(chain, index); }
 
@@ -221,7 +230,12 @@ static const unsigned twill_host_flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | 
 // A subject as RFC 2253 writes it, with letters of every alphabet as they are.
 static const unsigned long twill_name_style = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
 
-static inline void twill_check_revocations(X509_STORE *store) { X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK); }
+static inline void twill_check_revocations(X509_STORE *store) { X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL); }
+// Whether the certificate that is looked at is the one that the chain ends with: the trusted one.
+static inline int twill_is_trusted_end(X509_STORE_CTX *store) {
+    int depth = X509_STORE_CTX_get_error_depth(store);
+    return depth > 0 && depth == sk_X509_num(X509_STORE_CTX_get0_chain(store)) - 1;
+}
 
 static inline unsigned long twill_last_error(void) { return ERR_peek_last_error(); }
 static inline int twill_error_reason(unsigned long error) { return ERR_GET_REASON(error); }

@@ -38,6 +38,7 @@ extension Protocol {
     /// - Parameters:
     ///   - serverName: whom the server's certificate must name.
     ///   - unread: bytes that arrived and were not used.
+    /// - Throws: besides, ``TLSError/wrongHost`` for a name that nobody can have, as an empty one; the connection is as it was.
     public func startTLS(_ context: TLSClientContext, serverName: String, unread: [UInt8] = []) throws {
         try startTLS(context, serverName: serverName, unread: unread) { _ in }
     }
@@ -51,7 +52,7 @@ extension Protocol {
     func startTLS(_ context: TLSClientContext, serverName: String, unread: [UInt8], whenEnded: @escaping (TLSError?) -> Void) throws {
         let role = TLSClientRole(context)
         role.whenEnded = whenEnded
-        try begin(TLSClientRole.protocolFor(self, context: context, serverName: serverName, role: role), unread)
+        try begin(try TLSClientRole.protocolFor(self, context: context, serverName: serverName, role: role), unread)
     }
 
     private func begin(_ shell: TLSProtocol, _ unread: [UInt8]) throws {

@@ -26,6 +26,8 @@ public final class TLSClientFactory: WrappingFactory {
     private var roles: [ObjectIdentifier: TLSClientRole] = [:]
 
     /// Lets the connections of a factory speak TLS with servers of a name.
+    ///
+    /// Where that can be the name of nobody, as an empty one, every attempt fails with ``TLSError/wrongHost``.
     public init(wrapping wrapped: Factory, context: TLSClientContext, serverName: String) {
         self.context = context
         self.serverName = serverName
@@ -37,7 +39,7 @@ public final class TLSClientFactory: WrappingFactory {
         guard let made = try wrapped.protocolForConnection(from: address) else { return nil }
         let role = TLSClientRole(context)
         fresh = role
-        return TLSClientRole.protocolFor(made, context: context, serverName: serverName, role: role)
+        return try TLSClientRole.protocolFor(made, context: context, serverName: serverName, role: role)
     }
 
     public override func connectionMade(_ connector: Connector) throws {
@@ -84,8 +86,10 @@ final class TLSClientRole: TLSRole {
         pins = context.options.pins
     }
 
-    static func protocolFor(_ handler: Protocol, context: TLSClientContext, serverName: String, role: TLSClientRole) -> TLSProtocol {
-        let server = TLSServerName(serverName)
+    static func protocolFor(
+        _ handler: Protocol, context: TLSClientContext, serverName: String, role: TLSClientRole
+    ) throws(TLSError) -> TLSProtocol {
+        let server = try TLSServerName(serverName)
         return TLSProtocol(wrapping: handler, role: role, handshakeTimeout: context.options.handshakeTimeout) { workspace in
             try TLSEngine(context.context, server: server, isClient: true, workspace: workspace)
         }

@@ -35,7 +35,7 @@ public struct TLSError: Error, Sendable {
     public static let certificateExpired = TLSError(.certificateExpired)
     /// The peer's certificate, or one that vouches for it, is not valid yet.
     public static let certificateNotYetValid = TLSError(.certificateNotYetValid)
-    /// The server's certificate is for other hosts.
+    /// The server's certificate is for other hosts, or the name that was asked for can be that of none.
     public static let wrongHost = TLSError(.wrongHost)
     /// The peer's certificate is vouched for by nobody but itself, and is none of the trusted ones.
     public static let selfSigned = TLSError(.selfSigned)

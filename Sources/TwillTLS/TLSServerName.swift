@@ -6,12 +6,21 @@ enum TLSServerName: Hashable, Sendable {
     case address(String)
 
     /// What a name means: one in numbers is an address; a name is meant without the dot at its end and whatever its letters are like.
-    init(_ text: String) {
+    ///
+    /// - Throws: where the name is none. OpenSSL takes an empty one for leave to check nothing, one that begins with a dot for every host below it, and
+    ///   knows only what stands before a NUL.
+    init(_ text: String) throws(TLSError) {
         let name = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
         if let address = Address(host: name, port: 0) {
-            self = .address(address.host)
+            // The scope of an address is this machine's business, and stands in no certificate.
+            self = .address(String(address.host.prefix { $0 != "%" }))
         } else {
-            self = .host(Self.normal(name))
+            let host = Self.normal(name)
+            guard !host.isEmpty, !host.hasPrefix("."), !host.utf8.contains(0) else {
+                throw TLSError(
+                    .wrongHost, "\(Self.printable(text)) is no name that a certificate can have: give the name of a host, or an address")
+            }
+            self = .host(host)
         }
     }
 

@@ -117,8 +117,7 @@ extension TLSTransport {
     }
 
     func log(_ error: any Error, in callback: String) {
-        let name = handler?.logPrefix ?? "the protocol"
-        reactor.logger.error("\(name).\(callback) threw: \(error)", metadata: ["peer": "\(peer)"])
+        reactor.logger.log(error, thrownIn: callback, of: handler, peer)
     }
 
     // The transport below.

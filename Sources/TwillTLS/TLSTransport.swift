@@ -47,6 +47,8 @@ public final class TLSTransport: TransportWrapper {
     private(set) var isInCallback = false
     /// Whether a write is on its way that others must not overtake.
     private var isWriting = false
+    /// Whether that waits for the rest of a message of TLS's own, before which nothing can be encrypted.
+    private(set) var isBlocked = false
     /// What was written and can't be encrypted yet, in order.
     private(set) var pending: [UInt8] = []
     /// What has arrived and can't be decrypted yet, because the protocol has paused, or other handshakes go first.
@@ -113,6 +115,8 @@ public final class TLSTransport: TransportWrapper {
         isSecure = true
         role.handshakeEnded(nil)
         guard stream.phase.rawValue <= StreamState.Phase.closing.rawValue else { return }
+        // What was written meanwhile goes first, whatever a callback writes now, and before an end that it asks for.
+        isWriting = !pending.isEmpty
         if isMade {
             tell("handshakeCompleted") { try ($0 as? any TLSHandshakeListener)?.handshakeCompleted() }
         } else {
@@ -120,6 +124,7 @@ public final class TLSTransport: TransportWrapper {
             tell("connectionMade") { try $0.makeConnection(self) }
             role.connectionMade(self)
         }
+        isWriting = false
         sendPending()
         if flow != nil { pull() }
         settle()
@@ -153,8 +158,8 @@ public final class TLSTransport: TransportWrapper {
     }
 
     private func takeOtherwise(_ data: Span<UInt8>) {
-        guard wantsInput || !isSecure, stream.phase != .lost, !hasFailed, !peerHasEnded else { return }
-        if !holdsInput, isSecure, stream.takesInput {
+        guard wantsInput || !isSecure || isBlocked, stream.phase != .lost, !hasFailed, !peerHasEnded else { return }
+        if !holdsInput, isSecure, stream.takesInput || !wantsInput {
             decrypt(data)
         } else if !holdsInput, !isSecure, role.isClient || workspace.takeStep(on: inner.reactor) {
             step(data)
@@ -167,6 +172,7 @@ public final class TLSTransport: TransportWrapper {
         var position = 0
         while true {
             let outcome = engine.decrypt(data, from: &position, hasOutput: { sendOutput() }, deliver: { deliver($0) })
+            if isBlocked { unblock() }
             switch outcome {
             case .waits, .isSecure: return
             case .more:
@@ -209,8 +215,11 @@ public final class TLSTransport: TransportWrapper {
         held = bytes
         if isSecure, !stream.takesInput, !hasLookedAhead { lookAhead() }
         holdsReading = holdsInput
-        if stream.takesInput, holdsInput { takeHeldLater() }
+        if takesHeld { takeHeldLater() }
     }
+
+    /// Whether what waits may be taken: a handshake goes on for a protocol that has paused or closes, too.
+    private var takesHeld: Bool { holdsInput && (stream.takesInput || !isSecure) }
 
     /// Looks whether what waits for a protocol that has paused begins with the peer's end, of which it shall hear.
     private func lookAhead() {
@@ -219,6 +228,7 @@ public final class TLSTransport: TransportWrapper {
         var position = 0
         let outcome = engine.lookAhead(bytes.span, from: &position)
         sendOutput()
+        if isBlocked { unblock() }
         switch outcome {
         case .ended: peerEnded()
         case .failed: fail(engine.failure(isSecure: true))
@@ -236,7 +246,9 @@ public final class TLSTransport: TransportWrapper {
 
     private func takeHeld() {
         willTakeHeld = false
-        guard stream.takesInput, holdsInput else { return }
+        guard takesHeld else { return }
+        // In a crowd it waits many turns, and is not copied on each.
+        guard isSecure || role.isClient || workspace.hasSteps else { return takeHeldLater() }
         let bytes = held
         held = []
         hasLookedAhead = false
@@ -258,6 +270,9 @@ public final class TLSTransport: TransportWrapper {
         guard !peerHasEnded, !hasFailed else { return }
         if isSecure {
             apply(.lose(.lost(TLSTruncated())))
+            // As at the end that TLS says: nothing else would tell it to end.
+            if flow?.pulls == false { stopProducer() }
+            settle()
         } else {
             fail(TLSError(.closed, "the peer closed the connection in the middle of the handshake"))
         }
@@ -297,7 +312,7 @@ public final class TLSTransport: TransportWrapper {
     }
 
     /// Keeps bytes until they can be encrypted.
-    private func keep(_ data: Span<UInt8>) {
+    func keep(_ data: Span<UInt8>) {
         pending.append(copying: data)
         if pending.count > waterMarks.limit { apply(.abort(.unsentLimit)) }
         noteUnsent()
@@ -310,28 +325,63 @@ public final class TLSTransport: TransportWrapper {
             pending = []
             encrypt(bytes.span)
         }
+        // The transport below says nothing where it has taken all of it.
+        noteUnsent()
     }
 
     /// Encrypts bytes of any number, and sends them.
     func encrypt(_ data: Span<UInt8>) {
+        guard !isBlocked else { return keep(data) }
         isWriting = true
         var position = 0
         while position < data.count, inner.state != .disconnected {
             let end = min(position + TLSWorkspace.sliceBytes, data.count)
-            encryptRecord(data.extracting(position..<end))
+            guard encryptRecord(data.extracting(position..<end)) else {
+                keepFirst(data.extracting(position...))
+                break
+            }
             position = end
         }
-        isWriting = false
+        isWriting = isBlocked
         if !pending.isEmpty { sendPending() }
         // What was asked for meanwhile had to wait for the rest.
         if stream.phase == .closing || stream.phase == .finishing { settle() }
     }
 
-    /// Encrypts what fits into the workspace at once, and sends it.
+    /// Encrypts what fits into the workspace at once, and sends it; false where it can't.
     @inline(__always)
-    func encryptRecord(_ data: Span<UInt8>) {
-        guard engine.encrypt(data) else { return workspace.dropOutput() }
+    func encryptRecord(_ data: Span<UInt8>) -> Bool {
+        guard engine.encrypt(data) else { return false }
         sendOutput()
+        return true
+    }
+
+    /// Keeps what could not be encrypted, before everything that was written after it; drops it where that never will be.
+    func keepFirst(_ data: Span<UInt8>) {
+        workspace.dropOutput()
+        guard !engine.isBroken else { return }
+        (isBlocked, isWriting) = (true, true)
+        pending.insert(contentsOf: [UInt8](copying: data), at: 0)
+        noteUnsent()
+    }
+
+    /// Something has arrived: what could not be encrypted may be now.
+    private func unblock() {
+        (isBlocked, isWriting) = (false, false)
+        sendPending()
+        guard !isBlocked else { return }
+        deadline?.cancelIfActive()
+        deadline = nil
+        settle()
+    }
+
+    /// Closing waits for the rest of what the peer has begun to say, and not for ever.
+    private func waitToClose() {
+        guard isBlocked, stream.phase == .closing, deadline == nil else { return }
+        let limit = Duration.seconds(10)
+        deadline = inner.callLater(limit) { [weak self] in
+            self?.fail(TLSError(.timedOut, "the rest of a message of TLS's own did not come within \(limit)"))
+        }
     }
 
     @inline(__always)
@@ -369,7 +419,7 @@ public final class TLSTransport: TransportWrapper {
     public override func abortConnection(because reason: ConnectionLost) { apply(.abort(reason)) }
 
     public override func callbackThrew(_ error: any Error, in callback: String) {
-        if !(error is Rejection) { log(error, in: callback) }
+        log(error, in: callback)
         apply(.threw(error))
     }
 
@@ -427,11 +477,10 @@ public final class TLSTransport: TransportWrapper {
 
     /// Goes on with an end that waits for output, as far as it can.
     func settle() {
-        guard !isWriting else { return }
+        guard !isWriting || stream.phase == .ending else { return waitToClose() }
         switch stream.phase {
         case .finishing:
-            guard isSecure, !waitsForProducer, pending.isEmpty else { return }
-            workspace.flush(self)
+            guard isSecure, !waitsForProducer, mayEnd(), pending.isEmpty else { return }
             guard inner.bufferedByteCount == 0 else { return drain() }
             letPressureGo()
             apply(.settle(hasOutput: false))
@@ -441,8 +490,16 @@ public final class TLSTransport: TransportWrapper {
         }
     }
 
+    /// Whether what is gathered has been encrypted, and the end can be: both wait for the rest of what the peer has begun to say.
+    private func mayEnd() -> Bool {
+        workspace.flush(self)
+        if isSecure, !peerHasEnded, engine.hasHalfAMessage { (isBlocked, isWriting) = (true, true) }
+        return !isBlocked
+    }
+
     /// Closes the transport below as soon as there is nothing more to say.
     private func close() {
+        guard mayEnd() else { return waitToClose() }
         if waitsForProducer {
             // The transport below waits for it as for one of its own, and gives a peer up that takes nothing.
             watchPressure()

@@ -48,11 +48,20 @@ struct TwillCommand: ParsableCommand {
     static func main() {
         TLS.registerEndpoints()
         do {
+            try checkCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()
             try command.run()
         } catch {
             end(because: error)
         }
+    }
+
+    private static var commandNames: [String] { configuration.subcommands.compactMap { $0.configuration.commandName } }
+
+    /// Refuses a command that there is not by its name; the parser would take it for an argument too many.
+    private static func checkCommand(_ name: String?) throws {
+        guard let name, !name.hasPrefix("-"), name != "help", !commandNames.contains(name) else { return }
+        throw ValidationError("There is no command '\(name)'; choose one of \(commandNames.joined(separator: ", "))")
     }
 
     /// Ends the process: help and version on standard output with status 0, a mistake as one sentence on standard error.
@@ -67,8 +76,7 @@ struct TwillCommand: ParsableCommand {
 
     /// The help of the subcommand that was asked for.
     private static var helpCommand: String {
-        let known = configuration.subcommands.compactMap { $0.configuration.commandName }
-        guard let name = CommandLine.arguments.dropFirst().first, known.contains(name) else { return "'twill --help'" }
+        guard let name = CommandLine.arguments.dropFirst().first, commandNames.contains(name) else { return "'twill --help'" }
         return "'twill \(name) --help'"
     }
 }

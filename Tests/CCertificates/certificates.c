@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -122,3 +123,7 @@ int test_change_keys(void *ssl, int count)
         if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(ssl) != 1) return 0;
     return 1;
 }
+
+void test_leave_error(void) { ERR_raise(ERR_LIB_PEM, PEM_R_NO_START_LINE); }
+
+int test_has_error(void) { return ERR_peek_error() != 0; }

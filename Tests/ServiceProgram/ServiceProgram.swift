@@ -12,8 +12,14 @@ import TwillTLS
     @Option(help: "Where to listen.")
     var listen = ["tcp:127.0.0.1:0"]
 
-    @Option(help: "What goes wrong: a service that fails to start, one that never stops, or one that ends the process at once.")
+    @Option(
+        help:
+            "What goes wrong: a service that fails to start, on the first reactor or the last, one that never stops, or one that ends the process at once."
+    )
     var fail = ""
+
+    @Option(help: "A UDP port whose datagrams come back with the number of the process.")
+    var udp: Int?
 
     @Option(help: "A file that is read at the start and at each reload.")
     var table: String?
@@ -26,8 +32,16 @@ import TwillTLS
             let server = try StreamServerEndpointService(endpoint, factory: Factory { Line(place, table) })
             try services.add(server)
         }
+        if let udp { try services.add(UDPServer(port: udp, interface: "127.0.0.1", name: "datagrams") { Datagrams() }) }
         switch fail {
         case "start" where place.isFirst: try services.add(ActionService { throw RunnerFailure(.configuration, "There is no table") })
+        case "last" where place.number == place.count - 1:
+            try services.add(
+                ActionService {
+                    // The others have started by then.
+                    usleep(300_000)
+                    throw RunnerFailure(.configuration, "There is no last table")
+                })
         case "second":
             try services.add(BoundNote())
             if !place.isFirst { throw RunnerFailure(.configuration, "There is no second table") }
@@ -46,6 +60,14 @@ private final class BoundNote: Service {
     override func stopService() throws -> Deferred<Void>? {
         reactor.logger.notice("table closed")
         return nil
+    }
+}
+
+private final class Datagrams: DatagramProtocol {
+    override func datagramReceived(_ data: Span<UInt8>, from sender: Address) throws {
+        var answer = Array("\(getpid()) ".utf8)
+        answer.append(copying: data)
+        try transport.write(answer.span, to: sender)
     }
 }
 

@@ -49,6 +49,24 @@ struct AdminTests {
         transport.lose()
     }
 
+    @Test func whoAsksTooSlowlyIsTurnedAwayAfterTenSeconds() throws {
+        let network = SimulatedNetwork()
+        let server = network.host("server")
+        let port = try server.listenTCP(port: 80, factory: Factory { AdminProtocol { _ in .succeed(AdminAnswer(text: "")) } })
+        let client = AccumulatingProtocol()
+        try network.host("client").connectTCP(host: "server", port: 80, factory: ClientFactory { [weak client] (_: Address) in client })
+        try network.run(for: .seconds(1))
+        for _ in 0..<8 {
+            client.transport.write("G")
+            try network.run(for: .seconds(1))
+        }
+        #expect(!client.wasLost)
+        try network.run(for: .seconds(2))
+        #expect(client.wasLost && client.text == "")
+        port.stopListening()
+        try network.stop()
+    }
+
     @Test func itTellsHowTheProgramIs() throws {
         let folder = try TestFolder()
         let probe = try ProbeProcess(["--admin", "tcp:127.0.0.1:0", "--reactors", "2"], in: folder)

@@ -27,7 +27,9 @@ struct DaemonTests {
         #expect(end.status == 0 && end.errors == "" && end.output == "")
         let pid = try #require(pid)
         defer { kill(pid, SIGKILL) }
-        let port = try #require(folder.text("probe.log").flatMap(ProbeProcess.port(in:)))
+        // A thread of its own writes it.
+        try wait { folder.text("probe.log")?.contains("probe serves") == true }
+        let port = try #require(folder.text("probe.log").flatMap { ProbeProcess.port(in: $0) })
         #expect(try LineClient(port: port).ask("hello") == "hello")
         // In a session of its own, without a terminal, and with nothing of whoever started it.
         #expect(getsid(pid) == pid)
@@ -91,8 +93,16 @@ struct PrivilegeTests {
                 text.contains("\nUid:\t\(user)\t\(user)\t\(user)\t\(user)\n")
                     && text.contains("\nGid:\t\(group)\t\(group)\t\(group)\t\(group)\n"))
             #expect(text.contains("\nGroups:\t\(group) \n") && text.contains("\nCapEff:\t0000000000000000\n"))
+            #expect(text.contains("\nNoNewPrivs:\t1\n"))
         }
-        #expect(status(probe.process.pid, "NoNewPrivs") == ["1"])
+        // Its memory may hold what only root may read: it is not written to a file, and nobody but root may look into it.
+        let limits = try String(contentsOfFile: "/proc/\(probe.process.pid)/limits", encoding: .utf8)
+        #expect(
+            limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }?.split(separator: " ").dropFirst(4).prefix(2) == [
+                "0", "0",
+            ])
+        let memory = try FileManager.default.attributesOfItem(atPath: "/proc/\(probe.process.pid)/mem")[.ownerAccountID] as? NSNumber
+        #expect(memory?.intValue == 0)
         #expect(try LineClient(port: 941).ask("hello") == "hello")
         // The log is the user's, who will open it anew; the pid file is root's, in root's folder, and is emptied at the end.
         let owner = try FileManager.default.attributesOfItem(atPath: folder.path("log"))[.ownerAccountID] as? NSNumber

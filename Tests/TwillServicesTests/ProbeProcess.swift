@@ -50,9 +50,10 @@ struct ProbeProcess {
         return try #require(Self.port(in: process.observed.errors))
     }
 
-    static func port(in log: String) -> Int? {
+    /// The first port that something listens on: a service of this name, if one is given.
+    static func port(in log: String, of service: String = "") -> Int? {
         log.split(separator: "\n").compactMap { line in
-            line.contains(" listens on ") ? line.split(separator: ":").last.flatMap { Int($0) } : nil
+            line.contains("\(service) listens on ") ? line.split(separator: ":").last.flatMap { Int($0) } : nil
         }.first
     }
 
@@ -73,15 +74,7 @@ final class LineClient {
         #else
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         #endif
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let result = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let result = unsafe withLoopbackAddress(port: port) { unsafe connect(descriptor, $0, $1) }
         guard result == 0 else {
             // Everything is set, so this object's end closes the socket.
             throw ChildProcess.Failure("couldn't connect: errno \(errno)")
@@ -122,5 +115,16 @@ final class LineClient {
     func ask(_ line: String) -> String? {
         send(line)
         return next()
+    }
+}
+
+/// Lends the address of a port of this machine for the length of a call of the system's.
+func withLoopbackAddress<Outcome>(port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Outcome) -> Outcome {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = in_port_t(port).bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }
 }

@@ -147,7 +147,7 @@ struct RunnerTests {
     @Test func theLogIsOpenedAnewAtSIGHUP() throws {
         let probe = try ProbeProcess(["--logfile", "log"], in: folder)
         try wait { folder.text("log")?.contains("probe serves") == true }
-        let port = try #require(folder.text("log").flatMap(ProbeProcess.port(in:)))
+        let port = try #require(folder.text("log").flatMap { ProbeProcess.port(in: $0) })
         try FileManager.default.moveItem(atPath: folder.path("log"), toPath: folder.path("log.1"))
         let client = try LineClient(port: port)
         #expect(client.ask("log before") == "logged")
@@ -155,11 +155,11 @@ struct RunnerTests {
         try wait { folder.text("log")?.contains("the log was opened anew") == true }
         #expect(client.ask("log after") == "logged")
         #expect(folder.text("log.1")?.contains("warning probe: before peer=a \"client\"\n") == true)
-        #expect(folder.text("log")?.contains("warning probe: after") == true)
+        try wait { folder.text("log")?.contains("warning probe: after") == true }
         let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(probe.process.pid)/fd").count
         for _ in 0..<200 { probe.process.send(SIGHUP) }
         #expect(client.ask("still there") == "still there")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(probe.process.pid)/fd").count == before)
+        try wait { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(probe.process.pid)/fd").count) == before }
         probe.process.send(SIGTERM)
         let end = try probe.process.waitForEnd()
         #expect(end.errors == "" && end.status == 0)
@@ -258,6 +258,21 @@ struct RunnerTests {
         #expect(refused.status == 64 && refused.errors.contains("run it in the foreground"))
     }
 
+    @Test(.enabled(if: SocketActivationTests.hasPython, "there is no python3"), arguments: ["1", "3"])
+    func aSignalThatComesBeforeItServesIsRemembered(reactors: String) throws {
+        // It is there before the program's first instruction.
+        let script = """
+            import os, signal, sys
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+        let probe = try ProbeProcess(["--reactors", reactors, "--pidfile", "pid"], in: folder, through: ["python3", "-c", script])
+        let end = try probe.process.waitForEnd()
+        #expect(end.status == 0 && end.errors.contains("SIGTERM: draining"), "\(end.errors)")
+        #expect(folder.names == [])
+    }
+
     @Test func aSignalThatIsIgnoredFromTheStartStaysIgnored() throws {
         let probe = try ProbeProcess([], in: folder, through: ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh"])
         let port = try probe.port()
@@ -271,10 +286,10 @@ struct RunnerTests {
 }
 
 /// Waits until something holds that another process brings about.
-func wait(_ condition: () -> Bool) throws {
+func wait(line: Int = #line, _ condition: () -> Bool) throws {
     let deadline = Date(timeIntervalSinceNow: ChildProcess.patience)
     while !condition() {
-        guard Date() < deadline else { throw ChildProcess.Failure("waited in vain") }
+        guard Date() < deadline else { throw ChildProcess.Failure("waited in vain in line \(line)") }
         usleep(5_000)
     }
 }

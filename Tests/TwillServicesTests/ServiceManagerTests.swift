@@ -66,6 +66,19 @@ struct ServiceManagerTests {
         #expect(try probe.process.waitForEnd().status == 0)
     }
 
+    @Test func aHandoverIsNoEnd() throws {
+        let place = folder.path("socket")
+        let manager = try Manager(place)
+        let first = try ProbeProcess(["--handover", "handover"], in: folder, environment: ["NOTIFY_SOCKET": place])
+        #expect(manager.next() == "READY=1\nMAINPID=\(first.process.pid)")
+        let second = try ProbeProcess(["--handover", "handover"], in: folder, environment: ["NOTIFY_SOCKET": place])
+        #expect(try first.process.waitForEnd().status == 0)
+        #expect(manager.next() == "READY=1\nMAINPID=\(second.process.pid)")
+        second.process.send(SIGTERM)
+        #expect(manager.next() == "STOPPING=1")
+        #expect(try second.process.waitForEnd().status == 0)
+    }
+
     @Test func itHearsOfAReload() throws {
         let manager = try Manager(folder.path("socket"))
         let probe = try ProbeProcess(["--reactors", "2"], in: folder, environment: ["NOTIFY_SOCKET": folder.path("socket")])
@@ -149,7 +162,7 @@ struct SocketActivationTests {
         os.execv(sys.argv[1], sys.argv[1:])
         """
 
-    private static let hasPython = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+    static let hasPython = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         .contains { FileManager.default.isExecutableFile(atPath: "\($0)/python3") }
 
     @Test(.enabled(if: hasPython, "there is no python3"), arguments: ["systemd:index=0", "systemd:name=line"], ["1", "2"])

@@ -159,6 +159,18 @@ struct ServiceTreeTests {
         #expect(scene.root["sixth"] == nil && sixth.parent == nil && sixth.state == .stopped)
     }
 
+    @Test func oneThatRemovesItselfWhileItStartsKeepsNoOtherFromStarting() throws {
+        let root = MultiService(on: SimulatedReactor())
+        let diary = Diary()
+        let once = ActionService(name: "once", start: { [unowned root] in if let own = root["once"] { root.remove(own) } })
+        try root.add(once)
+        let second = try root.add(NotingService("second", diary))
+        try root.start()
+        #expect(diary.take() == ["second binds", "second starts"])
+        #expect(once.state == .stopped && once.parent == nil && second.isRunning)
+        root.stop()
+    }
+
     @Test func whatIsRemovedIsStopped() throws {
         let scene = try Scene()
         try scene.root.start()

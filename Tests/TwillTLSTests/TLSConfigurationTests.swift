@@ -49,7 +49,7 @@ import Testing
         let (certificate, nothing) = (try folder.write("server.pem", good.certificate), try folder.write("nothing.pem", "nothing\n"))
         #expect(
             message { _ = try TLSServerContext(certificateFile: nothing) }
-                == "\(nothing) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
+                == "\(nothing) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         #expect(
             message { _ = try TLSServerContext(certificateFile: certificate, keyFile: nothing) }.hasPrefix("\(nothing) has no key in it"))
         #expect(message { _ = try TLSServerContext(certificateFile: certificate) }.hasPrefix("\(certificate) has no key in it"))
@@ -80,5 +80,26 @@ import Testing
             try TLSPair(client: client, serverContext: .test(identity), clientContext: .testLimited(to: version))
             #expect(client.reason == .done)
         }
+    }
+
+    @Test("a text that is broken behind its first certificate is no good one")
+    func aTextThatIsBrokenInTheMiddleIsRefused() throws {
+        let (authority, server) = (try TestCertificate.authority.get(), try TestCertificate.server.get())
+        let broken = authority.certificate.replacing("-----END", with: "?\n-----END")
+        #expect(throws: TLSConfigurationError.self) {
+            try TLSServerContext([
+                TLSIdentity(certificates: Array((server.certificate + broken).utf8), key: Array(server.key.utf8))
+            ])
+        }
+        var options = TLSClientOptions()
+        options.roots = .pem(Array((server.certificate + broken).utf8))
+        #expect(throws: TLSConfigurationError.self) { try TLSClientContext(options: options) }
+    }
+
+    @Test("a weak certificate in the chain is refused as a weak one of the server's own is")
+    func aWeakCertificateInTheChainIsRefused() throws {
+        let weak = try TestCertificate { ($0.isAuthority, $0.rsaBits) = (true, 1024) }
+        let server = try TestCertificate.server.get()
+        #expect(throws: TLSConfigurationError.self) { try TLSServerContext([server.identity(chain: [weak])]) }
     }
 }

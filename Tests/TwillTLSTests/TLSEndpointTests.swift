@@ -106,6 +106,8 @@ import Testing
             error("tls:443:\(files):minimumVersion=1.1") == "is no version that is spoken: give minimumVersion=1.2 or minimumVersion=1.3")
         #expect(error("tls:abc:\(files)").hasPrefix("is no port"))
         #expect(error("tls:443:\(files):color=blue").hasPrefix("is no option of tcp"))
+        #expect(error("tls:443:crt=server.pem").contains("; tls has cert, key, "))
+        #expect(error("tls:localhost:443:rots=x", isClient: true).contains("; tls has name, roots, "))
         #expect(error("tls:443:\(files),x").hasPrefix("can't be used: "))
         #expect(error("tls:localhost:443:roots=/nowhere", isClient: true).hasPrefix("can't be used: /nowhere can't be read"))
         #expect(error("tls:localhost:443:pin=12", isClient: true).hasPrefix("is no fingerprint"))

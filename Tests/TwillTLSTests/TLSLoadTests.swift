@@ -61,6 +61,22 @@ import Testing
                 == "the peer has changed its keys, or sent tickets, more than 32 times in a row", "\(tooOften.server.events)")
     }
 
+    @Test("T6: a word after each change of keys does not make a flood of them cheaper")
+    func aFloodOfNewKeysWithWordsBetweenIsRefused() throws {
+        let (server, client) = (Recorder(), Recorder())
+        client.whenMade = { client in
+            let tls = try #require(client.transport.tls)
+            for _ in 0..<40 {
+                #expect(unsafe test_change_keys(UnsafeMutableRawPointer(tls.engine.ssl), 1) == 1)
+                tls.workspace.takeOutput { tls.inner.write($0) }
+                tls.encrypt([0x2E].span)
+            }
+            client.transport.loseConnection()
+        }
+        try TLSPair(server: server, client: client)
+        #expect(server.reason?.underlying as? TLSError == .badRecord, "\(server.events)")
+    }
+
     /// Writes blocks for as long as nobody tells it to pause.
     private final class Source: Producer {
         private(set) var pauses = 0

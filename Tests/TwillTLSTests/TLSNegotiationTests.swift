@@ -173,6 +173,20 @@ import Testing
         #expect(seen)
     }
 
+    @Test("a name that is none is not made into another one")
+    func namesAreNotMadeUp() throws {
+        let identity = try TestCertificate(signedBy: TestCertificate.authority.get()) { $0.names = "DNS:exam ple.test,DNS:localhost" }
+            .identity()
+        let client = Recorder()
+        var names: [String]?
+        client.whenMade = { client in
+            names = client.transport.tls?.peerCertificate?.hostNames
+            client.transport.loseConnection()
+        }
+        try TLSPair(client: client, serverContext: TLSServerContext([identity]))
+        #expect(names == ["localhost"])
+    }
+
     @Test(arguments: [
         (0, "1970-01-01 00:00:00Z"), (951_782_400, "2000-02-29 00:00:00Z"), (-1, "1969-12-31 23:59:59Z"),
         (4_107_542_399, "2100-02-28 23:59:59Z"),

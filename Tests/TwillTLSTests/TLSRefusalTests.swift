@@ -111,6 +111,10 @@ import Testing
         #expect(
             other.clientError?.message
                 == "the certificate of \"CN=twill test,O=Twill tests\" is for another host: it names elsewhere.test")
+        let nameless = try TLSPair(serverContext: TLSServerContext([BadServer.nameInSubjectOnly.identity(authority)]))
+        #expect(
+            nameless.clientError?.message
+                == "the certificate of \"CN=localhost,O=Twill tests\" names no host: it has no subjectAltName, and its common name does not count")
         let old = try TLSPair(serverContext: TLSServerContext([BadServer.expired.identity(authority)]))
         #expect(old.clientError?.message.contains("has expired: it was valid until 20") == true)
         #expect(old.clientError?.message.hasSuffix("Z") == true)
@@ -130,6 +134,56 @@ import Testing
         client.whenMade = { $0.transport.loseConnection() }
         let pair = try TLSPair(client: client, serverContext: TLSServerContext([identity]), serverName: serverName)
         #expect(client.reason == .done, "\(String(describing: pair.failure))")
+    }
+
+    @Test(
+        "T1: a name that is none is refused, and never taken for one that need not be checked",
+        arguments: ["", ".", "[]", ".test", "localhost\u{0}.elsewhere.test"])
+    func aNameThatIsNoneIsRefused(_ serverName: String) throws {
+        let client = Recorder()
+        client.whenMade = { $0.transport.loseConnection() }
+        let pair = try TLSPair(client: client, serverName: serverName)
+        #expect(pair.clientError == .wrongHost, "\(String(describing: pair.failure)), \(client.events)")
+        #expect(client.events == [])
+    }
+
+    @Test("T1: the scope of an address is this machine's business, the address must be among the certificate's")
+    func theScopeOfAnAddressIsNotCompared() throws {
+        let wrong = Recorder()
+        wrong.whenMade = { $0.transport.loseConnection() }
+        let pair = try TLSPair(client: wrong, serverName: "fe80::1%1")
+        #expect(pair.clientError == .wrongHost, "\(String(describing: pair.failure)), \(wrong.events)")
+        let identity = try TestCertificate(signedBy: TestCertificate.authority.get()) { $0.names = "IP:fe80::1" }.identity()
+        let right = Recorder()
+        right.whenMade = { $0.transport.loseConnection() }
+        let good = try TLSPair(client: right, serverContext: TLSServerContext([identity]), serverName: "fe80::1%1")
+        #expect(right.reason == .done, "\(String(describing: good.failure))")
+    }
+
+    @Test("T1: an authority that was revoked vouches for nobody", arguments: [false, true])
+    func aRevokedAuthorityVouchesForNobody(_ isRevoked: Bool) throws {
+        let (authority, between) = (try TestCertificate.authority.get(), try BadServer.intermediate.get())
+        let folder = try TemporaryFolder()
+        let lists = [
+            try folder.write("root.pem", authority.revoking(isRevoked ? between : nil)),
+            try folder.write("between.pem", between.revoking(nil)),
+        ]
+        let identity = try TestCertificate(signedBy: between).identity(chain: [between])
+        let client = Recorder()
+        client.whenMade = { $0.transport.loseConnection() }
+        let pair = try TLSPair(
+            client: client, serverContext: TLSServerContext([identity]), clientContext: .test { $0.revocationListFiles = lists })
+        #expect(pair.clientError == (isRevoked ? .certificateRevoked : nil), "\(String(describing: pair.failure))")
+        // Whom a client trusts by name, whoever has signed it, needs no list of that one's.
+        let trusting = Recorder()
+        trusting.whenMade = { $0.transport.loseConnection() }
+        try TLSPair(
+            client: trusting, serverContext: TLSServerContext([identity]),
+            clientContext: .test {
+                $0.roots = between.roots
+                $0.revocationListFiles = [lists[1]]
+            })
+        #expect(trusting.reason == .done)
     }
 
     @Test func aChainIsFollowedToItsAuthority() throws {

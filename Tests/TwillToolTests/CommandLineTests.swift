@@ -63,6 +63,7 @@ struct CommandLineTests {
         (["serve", "udp-echo", "--listen", "udp:70000"], ["udp:70000", "0 to 65535"]),
         (["forward", "udp:8000", "tcp:127.0.0.1:9000"], ["udp:8000", "tcp"]),
         (["serve", "echo", "--listen", "tcp:0", "--listen", "tcp:[::1:0"], ["--listen", "tcp:[::1:0", "bracket"]),
+        (["serv", "echo"], ["no command 'serv'", "serve, connect, load, forward, chaos"]),
         (["load"], ["<endpoint>"]),
         (["load", "tcp:8007"], ["tcp:8007", "give a name or an address"]),
         (["load", "tcp:127.0.0.1:0"], ["tcp:127.0.0.1:0", "1 to 65535"]),

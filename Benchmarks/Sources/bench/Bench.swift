@@ -34,6 +34,7 @@ struct Bench: ParsableCommand {
               bench run            CPU time per message, throughput and latency
               bench churn          a million short connections: how many a second, and what is left of them
               bench udp            CPU time per datagram
+              bench reactors       one reactor against several: messages per second, CPU time for each
               bench tls            CPU time per message and handshake by TLS, and memory per connection
 
             Build in release first: `swift build -c release` in the repository, which makes twill, and in Benchmarks, which makes \
@@ -44,7 +45,7 @@ struct Bench: ParsableCommand {
             """,
         subcommands: [
             RunCommand.self, MemoryCommand.self, InstructionsCommand.self, SyscallsCommand.self, FramersCommand.self, ChurnCommand.self,
-            UDPCommand.self, TLSCommand.self,
+            UDPCommand.self, ReactorsCommand.self, TLSCommand.self,
         ]
     )
 }

@@ -56,6 +56,11 @@ struct Programs {
         try peer(name, in: peerFolder(options))
     }
 
+    /// A program of `bench reactors`, which is where the peers are. No other measurement needs it.
+    static func reactorsPeer(_ name: String, _ options: CommonOptions) throws -> String {
+        try peer(name, in: peerFolder(options))
+    }
+
     /// A program of `bench tls`, which is where the peers are. No other measurement needs it.
     static func tlsPeer(_ name: String, _ options: CommonOptions) throws -> String {
         try peer(name, in: peerFolder(options))

@@ -3,6 +3,7 @@ import Foundation
 /// A program of the system's that a measurement stands on, by the apt package that brings it.
 enum Tool: String {
     case taskset
+    case nice
     case valgrind
     case strace
     case strip
@@ -10,6 +11,7 @@ enum Tool: String {
     private var package: String {
         switch self {
         case .taskset: "util-linux"
+        case .nice: "coreutils"
         case .valgrind: "valgrind"
         case .strace: "strace"
         case .strip: "binutils"

@@ -115,7 +115,7 @@ extension Connection {
         switch error {
         case let reason as ConnectionLost where reason == intake.reason || reason.isClean: transport.loseConnection()
         case is CancellationError: transport.loseConnection(because: .thrown(error))
-        default: transport.callbackThrew(error, in: "the handler")
+        default: transport.callbackThrew(error, in: "handler")
         }
     }
 }

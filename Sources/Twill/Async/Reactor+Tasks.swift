@@ -1,3 +1,5 @@
+import Logging
+
 extension Reactor {
     /// Starts a task on the reactor's thread; it runs once the loop does.
     ///
@@ -12,6 +14,8 @@ extension Reactor {
     /// cancels it when it closes connections and ports, and does not wait for it: what must be done before is done in a trigger of the shutdown
     /// event. Where the reactor goes before the task has begun, it fails with ``ReactorError/gone``.
     ///
+    /// What a task without a result throws is logged as an error, too, because often nobody waits for it; its cancellation is not.
+    ///
     /// Twisted: `ensureDeferred`.
     @discardableResult
     public func task<Value: Sendable>(
@@ -21,7 +25,12 @@ extension Reactor {
         let bound = ReactorBound(WeakReactor(self))
         return handle.startTask {
             guard let reactor = bound.value.reactor else { throw ReactorError.gone }
-            return try await body(reactor)
+            do {
+                return try await body(reactor)
+            } catch {
+                if Value.self == Void.self, !(error is CancellationError) { reactor.logger.error("a task threw: \(error)") }
+                throw error
+            }
         }
     }
 

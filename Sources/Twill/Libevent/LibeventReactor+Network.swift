@@ -26,11 +26,11 @@ extension LibeventReactor {
     }
 
     private func serve(_ socket: ListeningSocket, _ factory: Factory) throws -> SocketListener {
-        let listener = try SocketListener(loop: self, socket, factory: factory)
-        listeners.append(listener)
+        let ports = try SocketListener.serve(socket, on: self, factory: factory)
+        listeners += ports
         retireClosedPorts()
-        portSettings.append(listener.settings)
-        return listener
+        portSettings.append(ports[0].settings)
+        return ports[0]
     }
 
     @discardableResult

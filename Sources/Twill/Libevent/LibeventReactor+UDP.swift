@@ -3,8 +3,8 @@ extension LibeventReactor {
     @discardableResult
     public func listenUDP(on binding: UDPBinding, protocol handler: DatagramProtocol) throws -> DatagramTransport {
         try handler.checkUnused()
-        let (socket, host) = try UDPSocket.open(binding)
-        return try serve(socket, at: host, binding, handler)
+        let (socket, others, host) = try UDPSocket.open(binding, from: listeningSockets)
+        return try serve(socket, others, at: host, binding, handler)
     }
 
     @discardableResult
@@ -19,21 +19,26 @@ extension LibeventReactor {
     /// Serves a datagram socket that is bound, and closes it in the end, or at once where the protocol won't start.
     ///
     /// - Parameters:
+    ///   - others: more sockets at the same address, whose datagrams come to the same protocol.
     ///   - peer: where the socket is connected, if it is.
     ///   - file: what goes with a UNIX socket, if it has a path.
     func serve(
-        _ socket: UDPSocket, at host: Address, peer: Address? = nil, file: UNIXSocketFile? = nil, _ binding: UDPBinding,
+        _ socket: UDPSocket, _ others: [UDPSocket] = [], at host: Address, peer: Address? = nil, file: UNIXSocketFile? = nil,
+        _ binding: UDPBinding,
         _ handler: DatagramProtocol
     ) throws -> UDPPort {
         let port: UDPPort
         do {
             port = try UDPPort(loop: self, socket: socket, host: host, peer: peer, file: file, binding: binding)
+            for other in others {
+                port.companions.append(try UDPPort(loop: self, socket: other, host: host, peer: nil, file: nil, binding: binding))
+            }
         } catch {
             file?.remove()
-            socket.close()
+            for unused in [socket] + others { unused.close() }
             throw error
         }
-        udpPorts.append(port)
+        udpPorts += [port] + port.companions
         try port.start(handler)
         return port
     }

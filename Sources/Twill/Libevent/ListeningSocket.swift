@@ -15,25 +15,43 @@ struct ListeningSocket {
     var acceptsPerTurn = 64
     /// The file of a UNIX socket.
     var file: UNIXSocketFile?
+    /// More sockets at the same address, which this port serves, too.
+    var others: [Socket] = []
+    /// How many may wait in the queue of a socket that does not listen yet; nil where it listens.
+    var backlogToCome: Int?
 
     func close(keepingFile: Bool = false) {
         // First the file: who comes in between finds nobody rather than a socket that nobody listens on.
         if !keepingFile { file?.remove() }
         socket.close()
+        for other in others { other.close() }
+    }
+
+    /// The others, each as a port of its own; they are no part of this one any more.
+    mutating func takeOthers() -> [ListeningSocket] {
+        defer { others = [] }
+        return others.map {
+            ListeningSocket(socket: $0, address: address, options: options, connectionsMax: connectionsMax, acceptsPerTurn: acceptsPerTurn)
+        }
     }
 }
 
 // TCP.
 extension ListeningSocket {
     /// Opens a TCP port.
-    init(_ binding: TCPBinding) throws(ListenError) {
-        (socket, address) = try Self.open(binding)
+    ///
+    /// - Parameter listensLater: whether it is bound alone, so that nobody can connect yet.
+    init(_ binding: TCPBinding, listensLater: Bool = false) throws(ListenError) {
+        var binding = binding
+        binding.backlog = max(1, binding.backlog)
+        (socket, address) = try Self.open(binding, listens: !listensLater)
+        backlogToCome = listensLater ? binding.backlog : nil
         options = binding.options
         connectionsMax = binding.connectionsMax
         acceptsPerTurn = binding.acceptsPerTurn
     }
 
-    private static func open(_ binding: TCPBinding) throws(ListenError) -> (Socket, Address) {
+    private static func open(_ binding: TCPBinding, listens: Bool) throws(ListenError) -> (Socket, Address) {
         guard let port = UInt16(exactly: binding.port) else {
             throw ListenError.badAddress.on("\(binding.interface):\(binding.port)")
         }
@@ -41,18 +59,18 @@ extension ListeningSocket {
             guard let address = Address(host: binding.interface, port: port) else {
                 throw ListenError.badAddress.on("\(binding.interface):\(binding.port)")
             }
-            return try open(binding, at: address)
+            return try open(binding, at: address, listens: listens)
         }
         do {
-            return try open(binding, at: .ipv6(IPv6Address(high: 0, low: 0, port: port)))
+            return try open(binding, at: .ipv6(IPv6Address(high: 0, low: 0, port: port)), listens: listens)
         } catch {
             // A machine without IPv6 says so in one of two ways.
             guard let number = error.underlying?.errno, number == EAFNOSUPPORT || number == EADDRNOTAVAIL else { throw error }
-            return try open(binding, at: .ipv4(IPv4Address(bits: 0, port: port)))
+            return try open(binding, at: .ipv4(IPv4Address(bits: 0, port: port)), listens: listens)
         }
     }
 
-    private static func open(_ binding: TCPBinding, at address: Address) throws(ListenError) -> (Socket, Address) {
+    private static func open(_ binding: TCPBinding, at address: Address, listens: Bool) throws(ListenError) -> (Socket, Address) {
         do throws(SystemError) {
             let socket = try Socket.stream(for: address)
             do throws(SystemError) {
@@ -61,7 +79,7 @@ extension ListeningSocket {
                 if case .ipv6 = address { try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, to: 0) }
                 try socket.apply(binding.options, for: address)
                 try socket.bind(to: address)
-                try socket.listen(backlog: max(1, binding.backlog))
+                if listens { try socket.listen(backlog: binding.backlog) }
             } catch {
                 socket.close()
                 throw error

@@ -13,13 +13,17 @@ import Darwin
 /// Each readable moment accepts a limited number of connections, so that a flood of them does not starve the others. At the most connections
 /// that the port or the reactor may have it leaves the others waiting, until one has ended. When descriptors run out all the same
 /// it turns a few waiting peers away with the one descriptor it has in reserve, then rests, longer each time, until room appears.
-final class SocketListener: ListeningPort {
+///
+/// Where a process before this one had more sockets at the address than this one has reactors, a port has several: companions do what it does.
+final class SocketListener: FinishingPort {
     /// How many waiting peers are turned away at once when descriptors have run out.
     private static let refusalsPerTurn = 16
     private static let shortestRest = Duration.milliseconds(10)
     private static let longestRest = Duration.seconds(1)
     /// How much time lies between two log lines that say that the port is full.
     private static let fullLogInterval = Duration.seconds(60)
+    /// As many as can wait in the queue of most systems.
+    private static let lastAcceptsMax = 4096
 
     #if DEBUG
     private let liveCount = LiveCount(.ports)
@@ -27,11 +31,17 @@ final class SocketListener: ListeningPort {
     private(set) var isListening = true
     private(set) var isPaused = false
     private let loop: LibeventReactor
-    private let opened: ListeningSocket
+    private var opened: ListeningSocket
     private let factory: Factory
+    private var companions: [SocketListener] = []
+    /// How many are still accepted before it closes; nil where it is not about to.
+    private var lastAccepts: Int?
     let settings: SocketTransport.Settings
     var connectionsMax: Int? {
-        didSet { resumeIfPossible() }
+        didSet {
+            for companion in companions { companion.connectionsMax = connectionsMax }
+            resumeIfPossible()
+        }
     }
     private let acceptsPerTurn: Int
     private var event: Event?
@@ -44,11 +54,13 @@ final class SocketListener: ListeningPort {
     private var reserve: CInt = -1
 
     /// Serves an open socket, which is closed if this throws.
-    init(loop: LibeventReactor, _ opened: ListeningSocket, factory: Factory) throws {
+    ///
+    /// - Parameter settings: those of the port whose companion it is to be.
+    init(loop: LibeventReactor, _ opened: ListeningSocket, factory: Factory, sharing settings: SocketTransport.Settings? = nil) throws {
         self.loop = loop
         self.opened = opened
         self.factory = factory
-        settings = SocketTransport.Settings(opened.options)
+        self.settings = settings ?? SocketTransport.Settings(opened.options)
         connectionsMax = opened.connectionsMax
         acceptsPerTurn = max(1, opened.acceptsPerTurn)
         do {
@@ -60,15 +72,37 @@ final class SocketListener: ListeningPort {
                     unsafe Unmanaged<SocketListener>.fromOpaque(context).takeUnretainedValue().acceptWaiting()
                 },
                 context: Unmanaged.passUnretained(self).toOpaque())
-            try event.add()
+            isPaused = opened.backlogToCome != nil
+            if !isPaused { try event.add() }
             try factory.doStart(logger: loop.logger)
             self.event = consume event
         } catch {
             opened.close()
             throw error
         }
-        isAccepting = true
+        isAccepting = !isPaused
         takeReserve()
+    }
+
+    /// Serves several sockets of one address as one port; all are closed if this throws.
+    static func serve(_ opened: ListeningSocket, on loop: LibeventReactor, factory: Factory) throws -> [SocketListener] {
+        var opened = opened
+        var others = opened.takeOthers()
+        do {
+            let port = try SocketListener(loop: loop, opened, factory: factory)
+            do {
+                while let other = others.popLast() {
+                    port.companions.append(try SocketListener(loop: loop, other, factory: factory, sharing: port.settings))
+                }
+            } catch {
+                port.stopListening()
+                throw error
+            }
+            return [port] + port.companions
+        } catch {
+            for other in others { other.close() }
+            throw error
+        }
     }
 
     var address: Address { opened.address }
@@ -80,17 +114,30 @@ final class SocketListener: ListeningPort {
     func pauseAccepting() {
         isPaused = true
         stopAccepting()
+        for companion in companions { companion.pauseAccepting() }
     }
 
     func resumeAccepting() {
         isPaused = false
         resumeIfPossible()
+        for companion in companions { companion.resumeAccepting() }
+    }
+
+    func finishListening() {
+        for companion in companions { companion.finishListening() }
+        guard isListening, !isPaused else { return stopListening() }
+        lastAccepts = Self.lastAcceptsMax
+        // Inside of a callback, which ends by itself. Who is still there then is accepted on the turns that follow.
+        for _ in 0..<acceptsPerTurn {
+            guard acceptOne() else { return }
+        }
     }
 
     func stopListening() {
         guard isListening else { return }
         isListening = false
         isAccepting = false
+        for companion in companions { companion.stopListening() }
         settings.isOpen = false
         event = nil
         rest?.cancelIfActive()
@@ -112,26 +159,49 @@ final class SocketListener: ListeningPort {
     private func acceptWaiting() {
         loop.beginCallback()
         for _ in 0..<acceptsPerTurn {
-            guard isAccepting else { return }
-            guard hasRoom else { return waitForRoom() }
-            do throws(SystemError) {
-                let (accepted, peer) = try socket.accept()
-                nextRest = Self.shortestRest
-                serve(accepted, peer)
-            } catch {
-                switch error.errno {
-                case EAGAIN, EWOULDBLOCK: return
-                case EMFILE, ENFILE, ENOBUFS, ENOMEM: return runOut(error)
-                case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM: continue
-                #if !canImport(Darwin)
-                case ENONET: continue
-                #endif
-                default:
-                    loop.logger.error("Couldn't accept connections on \(address): \(error)")
-                    return takeRest(Self.longestRest)
-                }
+            guard acceptOne() else { return }
+            loop.endCallback()
+        }
+    }
+
+    /// Accepts one connection, if one waits; whether to go on.
+    private func acceptOne() -> Bool {
+        guard isAccepting else { return false }
+        guard hasRoom else {
+            waitForRoom()
+            return false
+        }
+        do throws(SystemError) {
+            let (accepted, peer) = try socket.accept()
+            nextRest = Self.shortestRest
+            serve(accepted, peer)
+            return !wasLast()
+        } catch {
+            switch error.errno {
+            case EAGAIN, EWOULDBLOCK:
+                if lastAccepts != nil { stopListening() }
+                return false
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                runOut(error)
+                return false
+            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH, EPERM: return true
+            #if !canImport(Darwin)
+            case ENONET: return true
+            #endif
+            default:
+                loop.logger.error("Couldn't accept connections on \(address): \(error)")
+                takeRest(Self.longestRest)
+                return false
             }
         }
+    }
+
+    /// Whether this was the last connection of a port that is about to close, which it then does.
+    private func wasLast() -> Bool {
+        guard let left = lastAccepts else { return false }
+        lastAccepts = left - 1
+        if left <= 1 { stopListening() }
+        return left <= 1
     }
 
     private func serve(_ accepted: Socket, _ peer: Address) {
@@ -145,7 +215,6 @@ final class SocketListener: ListeningPort {
             loop.logger.error("\(factory.logPrefix).buildProtocol threw: \(error)", metadata: ["peer": "\(peer)"])
             refuse(accepted)
         }
-        loop.endCallback()
     }
 
     private func refuse(_ accepted: Socket) {
@@ -216,6 +285,14 @@ final class SocketListener: ListeningPort {
     func resumeIfPossible() {
         guard isListening, !isPaused, !isAccepting else { return }
         guard hasRoom else { return waitForChange() }
+        if let backlog = opened.backlogToCome {
+            do {
+                try socket.listen(backlog: backlog)
+                opened.backlogToCome = nil
+            } catch {
+                return loop.logger.error("Couldn't listen on \(address): \(error)")
+            }
+        }
         rest?.cancelIfActive()
         rest = nil
         loop.resting.removeAll { $0 === self }
@@ -232,4 +309,10 @@ final class SocketListener: ListeningPort {
     private func takeReserve() {
         reserve = systemOpen("/dev/null", O_RDONLY | O_CLOEXEC)
     }
+}
+
+/// A port that can close without turning those away who wait in its queue.
+package protocol FinishingPort: ListeningPort {
+    /// Accepts those who wait already, then closes, which takes several turns where they are many; a paused one closes at once.
+    func finishListening()
 }

@@ -112,8 +112,7 @@ extension SocketTransport {
     }
 
     func log(_ error: any Error, in callback: String, of handler: Protocol?) {
-        let name = handler?.logPrefix ?? "the protocol"
-        loop.logger.error("\(name).\(callback) threw: \(error)", metadata: ["peer": "\(peer)"])
+        loop.logger.log(error, thrownIn: callback, of: handler, peer)
     }
 
     /// Gives the peer up when it took nothing for the stall timeout.

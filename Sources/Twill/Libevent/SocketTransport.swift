@@ -404,8 +404,7 @@ final class SocketTransport: Transport {
     }
 
     override func callbackThrew(_ error: any Error, in callback: String) {
-        // What the peer did wrong is told in the reason; a log of it would be the peer's to fill.
-        if !(error is Rejection) { log(error, in: callback, of: handler) }
+        log(error, in: callback, of: handler)
         apply(.threw(error))
     }
 }

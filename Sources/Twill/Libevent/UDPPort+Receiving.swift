@@ -35,7 +35,7 @@ extension UDPPort {
     /// Called by the loop when nothing was there any more: what comes next wakes it again.
     func endFlood() {
         isFlooded = false
-        guard isOpen else { return }
+        guard isOpen, !isDeaf else { return }
         do throws(SystemError) {
             try readEvent?.add()
         } catch {

@@ -34,6 +34,11 @@ final class UDPPort: DatagramTransport {
 
     private(set) var heldHandler = HeldReference<DatagramProtocol>(nil)
     private(set) var isOpen = true
+    /// More sockets at the same address, taken over from a process that had more: what arrives there comes to the same protocol, which answers by this
+    /// one.
+    var companions: [UDPPort] = []
+    /// Whether it takes datagrams no more.
+    var isDeaf = false
     private var allowsBroadcast: Bool
     /// What goes with a UNIX socket.
     private let file: UNIXSocketFile?
@@ -92,6 +97,7 @@ final class UDPPort: DatagramTransport {
         heldHandler = HeldReference(handler)
         do {
             try handler.makeConnection(self)
+            for companion in companions where companion.isOpen { companion.heldHandler = HeldReference(handler) }
         } catch {
             heldHandler.release()
             heldHandler = HeldReference(nil)
@@ -111,7 +117,13 @@ final class UDPPort: DatagramTransport {
 
     override var isListening: Bool { isOpen }
 
-    override var statistics: DatagramStatistics { counters }
+    override var statistics: DatagramStatistics {
+        companions.reduce(into: counters) { sum, companion in
+            sum.received += companion.counters.received
+            sum.bytesReceived += companion.counters.bytesReceived
+            sum.truncated += companion.counters.truncated
+        }
+    }
 
     /// Lends the port behind a libevent callback's context.
     @inline(__always)
@@ -191,6 +203,7 @@ final class UDPPort: DatagramTransport {
             throw error.errno == EACCES ? .broadcastNotAllowed(address, because: error) : .failed(address, because: error)
         }
         hostAddress = socket.socket.localAddress
+        for companion in companions { companion.stopListening() }
     }
 
     // Settings.
@@ -215,6 +228,8 @@ final class UDPPort: DatagramTransport {
         try set("join the group \(group)\(interface.isEmpty ? "; try to name an interface" : " on \(interface)")") {
             (socket) throws(SystemError) in try socket.joinGroup(address, interface: way)
         }
+        // What goes to a group comes to every socket that has joined it, and once is enough.
+        for companion in companions { try? companion.socket.leaveGroup(address, interface: way) }
     }
 
     override func leaveGroup(_ group: String, interface: String) throws(DatagramError) {
@@ -241,10 +256,28 @@ final class UDPPort: DatagramTransport {
 
     // Closing.
 
+    /// How many batches are taken at most before others take the rest.
+    private static let lastBatchesMax = 64
+
+    override func stopReceiving() {
+        for companion in companions { companion.stopReceiving() }
+        // Not inside of a callback of another port, whose batch is in the same memory.
+        loop.later { [self] in
+            var count = 0
+            while isOpen, count < Self.lastBatchesMax, receive() { count += 1 }
+            isDeaf = true
+            isFlooded = false
+            loop.floodedPorts.removeAll { $0 === self }
+            readEvent?.remove()
+        }
+    }
+
     override func stopListening() {
         guard isOpen else { return }
         loop.udpStage.flush(self)
         isOpen = false
+        for companion in companions { companion.stopListening() }
+        loop.listeningSockets?.closing(socket.descriptor)
         readEvent = nil
         writeEvent = nil
         notices = Notices()
@@ -258,7 +291,7 @@ final class UDPPort: DatagramTransport {
     private func tellStopped() {
         guard let handler else { return }
         do {
-            try handler.doStop()
+            if handler.transport === self { try handler.doStop() }
         } catch {
             loop.logger.error("\(handler.logPrefix).stopProtocol threw: \(error)")
         }

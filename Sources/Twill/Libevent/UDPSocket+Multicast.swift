@@ -13,7 +13,12 @@ import Darwin
 extension UDPSocket {
     /// Joins a group on an interface (`MCAST_JOIN_GROUP`).
     func joinGroup(_ group: Address, interface: NetworkInterface) throws(SystemError) {
-        try setMembership(MCAST_JOIN_GROUP, group, interface)
+        do {
+            try setMembership(MCAST_JOIN_GROUP, group, interface)
+        } catch {
+            // The process before this one has joined it already.
+            guard isTakenOver, error.errno == EADDRINUSE else { throw error }
+        }
     }
 
     /// Leaves a group (`MCAST_LEAVE_GROUP`).

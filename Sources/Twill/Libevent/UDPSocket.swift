@@ -25,6 +25,8 @@ struct UDPSocket {
 
     let descriptor: CInt
     let family: Family
+    /// Whether a process before this one has opened it, and may have joined groups with it.
+    var isTakenOver = false
 
     var socket: Socket { Socket(descriptor: descriptor) }
 
@@ -74,6 +76,27 @@ struct UDPSocket {
     init(descriptor: CInt, family: Family) {
         self.descriptor = descriptor
         self.family = family
+    }
+
+    /// A bound socket that somebody else has opened, with what the binding asks for.
+    init(adopting descriptor: CInt, _ binding: UDPBinding) throws(SystemError) {
+        let socket = Socket(descriptor: descriptor)
+        #if canImport(Glibc)
+        let datagrams = CInt(SOCK_DGRAM.rawValue)
+        #else
+        let datagrams = SOCK_DGRAM
+        #endif
+        guard try socket.get(SOL_SOCKET, SO_TYPE) == datagrams else { throw SystemError(call: "recvmsg", errno: EINVAL) }
+        try socket.becomeOwn()
+        self.descriptor = descriptor
+        isTakenOver = true
+        family =
+            switch socket.localAddress {
+            case .ipv6: try socket.get(CInt(IPPROTO_IPV6), IPV6_V6ONLY) == 0 ? .dual : .ipv6
+            case .ipv4, .unix, .pipe, .unknown: .ipv4
+            }
+        if binding.options.broadcastAllowed { try allowBroadcast(true) }
+        try applySizes(of: binding.options)
     }
 
     /// A new socket that can be bound to the address.

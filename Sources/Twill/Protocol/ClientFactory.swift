@@ -1,3 +1,5 @@
+import Logging
+
 /// Makes the protocols of outgoing connections, and hears how connecting went.
 ///
 /// ```swift
@@ -18,8 +20,10 @@ open class ClientFactory: Factory {
     /// Called when an attempt to connect begins; a place to keep the connector, or to call its `stopConnecting()`.
     open func startedConnecting(_ connector: Connector) throws {}
 
-    /// Called when an attempt failed; no protocol was made, or `buildProtocol` threw.
-    open func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) throws {}
+    /// Called when an attempt failed; no protocol was made, or `buildProtocol` threw. Logs a warning with the reason, unless overridden.
+    open func clientConnectionFailed(_ connector: Connector, _ reason: ConnectError) throws {
+        connector.reactor.logger.warning("\(reason)")
+    }
 
     /// Called when a connection is made, after the protocol's own `connectionMade`; also where `buildProtocol` has refused it. Twisted has no such thing.
     open func connectionMade(_ connector: Connector) throws {}

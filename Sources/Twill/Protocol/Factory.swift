@@ -97,9 +97,10 @@ open class Factory {
 
     /// The protocol for one connection, bound to this factory.
     package final func protocolForConnection(from address: Address) throws -> Protocol? {
-        let made = try buildProtocol(address)
+        guard let made = try buildProtocol(address) else { return nil }
+        guard made.isUnused else { throw ProtocolReuse(name: made.logPrefix) }
         // A factory that has another one make its protocols is not their own.
-        if made?.factory == nil { made?.factory = self }
+        if made.factory == nil { made.factory = self }
         return made
     }
 }

@@ -84,6 +84,9 @@ open class DatagramTransport {
     /// Twisted: `stopListening`, whose promise is `stopProtocol` here.
     open func stopListening() {}
 
+    /// Delivers what has arrived, on the next turn, and takes nothing more from then on: another process has the socket, too. It may still write.
+    package func stopReceiving() {}
+
     /// What was counted so far.
     open var statistics: DatagramStatistics { DatagramStatistics() }
 

@@ -19,6 +19,8 @@ final class AdminService: StreamServerEndpointService {
         connectionsMax = Self.connectionsMax
     }
 
+    override var waitsForOthers: Bool { false }
+
     override func privilegedStartService() throws {
         try super.privilegedStartService()
         factory(for: reactor)

@@ -4,12 +4,14 @@ import Twill
 /// The connections of a service's port, so that they can be brought to their ends.
 ///
 /// A policy around the service's own factory that does nothing until it is told to drain: then each connection closes as soon as its protocol is not
-/// busy, and what is left at the deadline is aborted.
+/// busy, and what is left at the deadline is aborted. They are gone through by and by, so that nobody waits for the end of ten thousand others.
 ///
 /// Invariant: `connections[connection.slot] === connection` for each that is open, and no other is there.
 final class ServedFactory: WrappingFactory {
     /// How often connections that are busy are asked again.
     private static let askingInterval = Duration.milliseconds(50)
+    /// How many are gone through on one turn, which takes about a millisecond.
+    private static let connectionsPerTurn = 256
     /// How often a drain tells of its progress.
     private static let reportInterval = Duration.seconds(1)
 
@@ -25,6 +27,10 @@ final class ServedFactory: WrappingFactory {
         let name: String
         var deadline: ReactorClock.Instant
         var nextReport: ReactorClock.Instant
+        /// How many connections, from the first on, are still to be gone through this time. What leaves meanwhile is replaced by the last one, which
+        /// has been asked already.
+        var left = 0
+        var isFirstTime = true
         var closedAtOnce = 0
         var aborted = 0
         let began: ReactorClock.Instant
@@ -39,8 +45,6 @@ final class ServedFactory: WrappingFactory {
     override func wrap(_ handler: Protocol) -> ProtocolWrapper {
         ServedConnection(wrapping: handler, of: self)
     }
-
-    fileprivate var isDraining: Bool { drain != nil }
 
     fileprivate var drainDeadline: ReactorClock.Instant? { drain?.deadline }
 
@@ -66,7 +70,7 @@ final class ServedFactory: WrappingFactory {
         if let drain {
             if deadline < drain.deadline {
                 self.drain?.deadline = deadline
-                goOn()
+                goThroughAll()
             }
             // Those who wait share one end, and none of them may give it up for the others.
             let ended = Deferred<Void>(canceller: { _ in })
@@ -80,30 +84,50 @@ final class ServedFactory: WrappingFactory {
             count: connections.count)
         self.drain = drain
         reactor.logger.info("\(name) drains \(connections.count) connections")
-        for connection in connections { connection.requestDrain(deadline: deadline) }
-        // What can be closed closes on a later turn: the last one has not ended yet.
-        self.drain?.closedAtOnce = connections.count { $0.transport.state != .connected }
-        goOn()
+        goThroughAll()
         return drain.ended
     }
 
-    /// Asks those that were busy again, aborts them when the time is over, and tells how many are left.
+    /// Begins to ask all connections to end.
+    private func goThroughAll() {
+        drain?.left = connections.count
+        goOn()
+    }
+
+    /// Asks so many of them as one turn has time for, or aborts them where there is no time left.
     private func goOn() {
         guard let drain else { return }
         drain.timer?.cancelIfActive()
-        let now = drain.reactor.now
-        if now >= drain.deadline {
-            self.drain?.aborted = connections.count
-            for connection in connections { connection.transport.abortConnection() }
-            return
+        let isOver = drain.reactor.now >= drain.deadline
+        var left = min(drain.left, connections.count)
+        let end = max(0, left - Self.connectionsPerTurn)
+        var closed = 0
+        while left > end {
+            left -= 1
+            let connection = connections[left]
+            // What is closed or aborted ends on a later turn: none leaves here.
+            if isOver { connection.transport.abortConnection() } else { connection.endUnlessBusy(deadline: drain.deadline) }
+            if connection.transport.state != .connected { closed += 1 }
         }
-        for connection in connections { connection.closeUnlessBusy() }
+        self.drain?.left = left
+        if isOver { self.drain?.aborted += closed } else if drain.isFirstTime { self.drain?.closedAtOnce += closed }
+        if isOver, left == 0 { return }
+        let timer = drain.reactor.callLater(left > 0 ? .zero : timeOfRest()) { [weak self] in
+            if left > 0 { self?.goOn() } else { self?.goThroughAll() }
+        }
+        self.drain?.timer = timer
+    }
+
+    /// How long those that are busy are left alone when all have been asked.
+    private func timeOfRest() -> Duration {
+        guard let drain else { return Self.askingInterval }
+        self.drain?.isFirstTime = false
+        let now = drain.reactor.now
         if now >= drain.nextReport {
             self.drain?.nextReport = now.advanced(by: Self.reportInterval)
             drain.reactor.logger.info("\(drain.name) drains: \(connections.count) of \(drain.count) connections are left")
         }
-        let next = min(now.advanced(by: Self.askingInterval), drain.deadline)
-        self.drain?.timer = drain.reactor.callLater(now.duration(to: next)) { [weak self] in self?.goOn() }
+        return max(.zero, min(Self.askingInterval, now.duration(to: drain.deadline)))
     }
 
     private func finishDrain() {
@@ -143,7 +167,7 @@ private final class ServedConnection: ProtocolWrapper {
     override func dataReceived(_ data: Span<UInt8>) throws {
         madeInSilence = nil
         try super.dataReceived(data)
-        if home.isDraining { closeUnlessBusy() }
+        if let deadline = home.drainDeadline { endUnlessBusy(deadline: deadline) }
     }
 
     override func connectionLost(_ reason: ConnectionLost) throws {
@@ -151,20 +175,16 @@ private final class ServedConnection: ProtocolWrapper {
         try super.connectionLost(reason)
     }
 
-    func requestDrain(deadline: ReactorClock.Instant) {
-        guard transport.state == .connected else { return }
-        do {
-            try drainRequested(deadline: deadline)
-        } catch {
-            transport.callbackThrew(error, in: "drainRequested")
+    /// Tells the protocol once that it shall come to its end, and closes the connection unless it is busy.
+    func endUnlessBusy(deadline: ReactorClock.Instant) {
+        if !wasAsked {
+            wasAsked = true
+            do {
+                try drainRequested(deadline: deadline)
+            } catch {
+                transport.callbackThrew(error, in: "drainRequested")
+            }
         }
-        wasAsked = true
-        closeUnlessBusy()
-    }
-
-    func closeUnlessBusy() {
-        // One that was made while the others were being asked.
-        if !wasAsked { return requestDrain(deadline: home.drainDeadline ?? transport.reactor.now) }
         if transport.state == .connected, !isBusy, !isNew { transport.loseConnection() }
     }
 

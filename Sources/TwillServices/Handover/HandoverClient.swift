@@ -8,11 +8,12 @@ enum HandoverClient {
 
     /// Asks for the listening sockets, on a reactor of its own that runs for no longer; called before there is another one.
     ///
+    /// - Parameter user: whom this process will be when it serves.
     /// - Returns: the sockets and their places; nil where nobody is there to ask.
-    /// - Throws: ``RunnerFailure`` where somebody is there who does not answer as agreed.
-    static func takeSockets(at path: String) throws -> [(place: String, descriptor: CInt)]? {
+    /// - Throws: ``RunnerFailure`` where somebody is there who does not answer as agreed, or is another user.
+    static func takeSockets(at path: String, as user: UInt32) throws -> [(place: String, descriptor: CInt)]? {
         let reactor = try LibeventReactor(logger: Logger(label: "handover"))
-        let taker = Taker(asking: "sockets", until: "end")
+        let taker = Taker(asking: "sockets", until: "end", of: .whoeverIs(user))
         let outcome = taker.ask(at: path, within: patience, on: reactor)
         outcome.addBoth { _ in reactor.stop() }
         var answer: Result<Bool, any Error>?
@@ -29,7 +30,7 @@ enum HandoverClient {
 
     /// Says that this process serves; fires when the one before it has let go, or is gone.
     static func announce(at path: String, on reactor: any Reactor) -> Deferred<Void> {
-        let taker = Taker(asking: "ready", until: "bye")
+        let taker = Taker(asking: "ready", until: "bye", of: .whoeverIs(System.userID))
         return taker.ask(at: path, within: patience, on: reactor).addBoth { _ in withExtendedLifetime(taker) {} }
     }
 }
@@ -38,12 +39,13 @@ enum HandoverClient {
 private final class Taker: LineReceiver, DescriptorReceiver {
     private let question: String
     private let last: String
+    private let trust: HandoverTrust
     private var lines: [String] = []
     private var descriptors: [CInt] = []
     private let outcome = Deferred<Bool>(canceller: { _ in })
 
-    init(asking question: String, until last: String) {
-        (self.question, self.last) = (question, last)
+    init(asking question: String, until last: String, of trust: HandoverTrust) {
+        (self.question, self.last, self.trust) = (question, last, trust)
         super.init(delimiter: .lf, lengthMax: 4096)
     }
 
@@ -62,7 +64,10 @@ private final class Taker: LineReceiver, DescriptorReceiver {
         if !outcome.hasFired { try? outcome.fire(result) }
     }
 
-    override func connectionMade() { sendLine(question) }
+    override func connectionMade() throws {
+        try trust.check(transport)
+        sendLine(question)
+    }
 
     func descriptorReceived(_ descriptor: CInt) { descriptors.append(descriptor) }
 

@@ -8,13 +8,14 @@ import Twill
 /// | `sockets` | `socket PLACE` for each, with the descriptor, then `end` |
 /// | `ready`   | `bye`, when this process has let go of what there can be only one of |
 ///
-/// Asking changes nothing: a next process that dies before it serves was never there. Both processes accept from the same sockets until `ready`, and from
-/// then on this one drains; who waits in a socket's queue is served by whoever is there.
+/// Asking changes nothing: a next process that dies before it serves was never there. Both processes take from the same sockets around `ready`, and from
+/// then on this one drains; who waits in a socket's queue is served by whoever is there. A socket that the next process does not want is closed by this
+/// one, when nobody waits in it any more.
 final class HandoverService: StreamServerEndpointService {
     private static let ownName = "handover"
 
     /// - Parameters:
-    ///   - path: where the next process asks; only this user may.
+    ///   - path: where the next process asks; only this user and root may.
     ///   - table: what is to be handed over.
     ///   - letGo: called when the next process serves.
     init(path: String, table: SocketTable, letGo: @escaping () -> Void) {
@@ -22,6 +23,8 @@ final class HandoverService: StreamServerEndpointService {
         super.init(UNIXServerEndpoint(UNIXBinding(path: path)), factory: giver, name: Self.ownName)
         giver.service = self
     }
+
+    override var waitsForOthers: Bool { false }
 }
 
 private final class GiverFactory: Factory {
@@ -61,7 +64,15 @@ private final class Giver: LineReceiver {
         super.init(delimiter: .lf, lengthMax: 64)
     }
 
-    override func connectionMade() { setTimeout(Self.patience) }
+    override func connectionMade() throws {
+        do {
+            try HandoverTrust.whoeverMayAsk.check(transport)
+        } catch {
+            transport.reactor.logger.warning("whoever asks for the sockets gets none: \(error)")
+            return transport.loseConnection()
+        }
+        setTimeout(Self.patience)
+    }
 
     override func lineReceived(_ line: Span<UInt8>) throws {
         let logger = transport.reactor.logger

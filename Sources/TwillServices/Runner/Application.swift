@@ -29,7 +29,7 @@ import Twill
 ///
 /// Twisted: `Application`, `IServiceMaker` and `twistd`.
 public protocol Application: ParsableArguments {
-    /// What the program is called in its log, its help and its files; the type's name in small letters unless overridden.
+    /// What the program is called in its log, its help and its files; the type's name unless overridden, `echo-server` for `EchoServer`.
     static var name: String { get }
 
     /// What `--version` says; nothing unless overridden.
@@ -46,7 +46,10 @@ public protocol Application: ParsableArguments {
 }
 
 extension Application {
-    public static var name: String { "\(Self.self)".lowercased() }
+    public static var name: String {
+        // A small letter is a word's last where a capital comes next.
+        "\(Self.self)".replacing(#/([a-z0-9])([A-Z])/#) { "\($0.1)-\($0.2)" }.lowercased()
+    }
 
     public static var version: String { "" }
 

@@ -25,7 +25,7 @@ struct Runner<Program: Application> {
             return try serve(report)
         } catch {
             let failure = RunnerFailure(error)
-            System.write("\(Program.name): \(failure)\n", to: 2)
+            System.sayLast("\(Program.name): \(failure)\n")
             report?.failed(failure)
             return failure.status
         }
@@ -36,25 +36,31 @@ struct Runner<Program: Application> {
     }
 
     private func serve(_ report: Daemon.Report?) throws -> ExitStatus {
+        try Privileges.forbidCoreDumps()
         let privileges = try privileges()
         let manager = ServiceManager()
+        // Before another folder is the root of all, where there may be no way to it.
+        if options.syslog { LogTarget.connectToSyslog(as: Program.name) }
         try goToFolder()
+        let signals = ProcessSignals()
         let log = try openLog(privileges)
+        defer { log.flush() }
+        if privileges == nil { try log.start() }
         do {
-            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0) }
+            let inherited = try options.handover.flatMap { try HandoverClient.takeSockets(at: $0, as: privileges?.user ?? System.userID) }
             let possessions = Possessions(
                 pidPath: options.pidfile ?? (options.daemon ? "\(Program.name).pid" : nil), handoverPath: options.handover,
-                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil))
+                table: SocketTable(inherited: inherited ?? [], mayGrow: options.handover != nil, holdsBack: true))
             // Where another process serves, it has them until this one does.
             if inherited == nil { try possessions.takePIDFile() }
             defer { possessions.giveBack() }
-            let signals = ProcessSignals()
             let supervisor = Supervisor(
                 name: Program.name, log: log, manager: manager, report: report, drainTimeout: .seconds(options.drainTimeout),
                 possessions: possessions, takesOver: inherited != nil)
             do {
                 let group = try reactors(for: supervisor, possessions.table)
                 try privileges?.drop()
+                try log.start()
                 try supervisor.listen(to: signals)
                 return try supervisor.run(group)
             } catch {
@@ -79,9 +85,10 @@ struct Runner<Program: Application> {
             try root.privilegedStart()
             supervisor.add(root, on: reactor, admin: admin)
         }
-        for unused in table.takeUnused() {
-            logger.warning("a listening socket was handed over that nobody asks for: connections that wait there are lost")
-            System.close(unused)
+        for (place, descriptor) in table.takeUnused() {
+            let isServed = table.entries.contains { System.isSame($0.descriptor, descriptor) }
+            if !isServed { logger.notice("\(place) was handed over, and nobody here asks for it: the process before this one closes it") }
+            System.close(descriptor)
         }
         return group
     }
@@ -112,14 +119,18 @@ struct Runner<Program: Application> {
 
     /// Opens the log, and sends all that is logged in this process there.
     private func openLog(_ privileges: Privileges?) throws(RunnerFailure) -> LogDestination {
-        let destination: LogDestination
-        switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
-        case _ where options.syslog: destination = .syslog(named: Program.name)
-        case "-": destination = .standardOutput
-        case let path?: destination = try .file(path, for: privileges)
-        case nil: destination = .standardError
-        }
+        let place: LogDestination.Place =
+            switch options.logfile ?? (options.daemon && !options.syslog ? "\(Program.name).log" : nil) {
+            case _ where options.syslog: .syslog
+            case "-": .standardOutput
+            case let path?: .file(path)
+            case nil: .standardError
+            }
         let (format, level) = (options.logFormat, options.logLevel.level)
+        let destination = try LogDestination(place, for: privileges) { count, wantsTime in
+            let text = "lines of the log are missing here, because nobody took them: \(count)"
+            return format.line(.warning, Program.name, text, [], wantsTime: wantsTime)
+        }
         LoggingSystem.bootstrap { label in
             RunnerLogHandler(label: label, destination: destination, format: format, logLevel: level)
         }

@@ -23,31 +23,34 @@ struct RunnerLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        let line =
-            switch format {
-            case .text: textLine(event, all)
-            case .json: jsonLine(event, all)
-            }
+        let line = format.line(event.level, label, "\(event.message)", all, wantsTime: destination.wantsTime)
         destination.write(line, level: event.level)
     }
+}
 
-    private func textLine(_ event: LogEvent, _ metadata: [(key: String, value: Logger.Metadata.Value)]) -> String {
-        let start = destination.wantsTime ? "\(System.timestamp) \(event.level) \(label): " : ""
-        let pairs = metadata.map { " \($0.key)=\($0.value)" }.joined()
-        // Whoever is quoted in a message can't begin a line of his own.
-        return start + Self.oneLine("\(event.message)\(pairs)")
-    }
-
-    private func jsonLine(_ event: LogEvent, _ metadata: [(key: String, value: Logger.Metadata.Value)]) -> String {
-        var fields = [
-            "\"time\":\(Self.quote(System.timestamp))", "\"level\":\(Self.quote("\(event.level)"))", "\"label\":\(Self.quote(label))",
-            "\"message\":\(Self.quote("\(event.message)"))",
-        ]
-        if !metadata.isEmpty {
-            let pairs = metadata.map { "\(Self.quote($0.key)):\(Self.quote("\($0.value)"))" }.joined(separator: ",")
-            fields.append("\"metadata\":{\(pairs)}")
+extension LogFormat {
+    /// One line, without its end.
+    func line(
+        _ level: Logger.Level, _ label: String, _ message: String, _ metadata: [(key: String, value: Logger.Metadata.Value)],
+        wantsTime: Bool
+    ) -> String {
+        switch self {
+        case .text:
+            let start = wantsTime ? "\(System.timestamp) \(level) \(label): " : ""
+            let pairs = metadata.map { " \($0.key)=\($0.value)" }.joined()
+            // Whoever is quoted in a message can't begin a line of his own.
+            return start + Self.oneLine("\(message)\(pairs)")
+        case .json:
+            var fields = [
+                "\"time\":\(Self.quote(System.timestamp))", "\"level\":\(Self.quote("\(level)"))", "\"label\":\(Self.quote(label))",
+                "\"message\":\(Self.quote(message))",
+            ]
+            if !metadata.isEmpty {
+                let pairs = metadata.map { "\(Self.quote($0.key)):\(Self.quote("\($0.value)"))" }.joined(separator: ",")
+                fields.append("\"metadata\":{\(pairs)}")
+            }
+            return "{\(fields.joined(separator: ","))}"
         }
-        return "{\(fields.joined(separator: ","))}"
     }
 
     private static func oneLine(_ text: String) -> String {

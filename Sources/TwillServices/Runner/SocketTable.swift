@@ -1,18 +1,14 @@
 import Synchronization
 import Twill
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
-
-/// The listening sockets of a program: what several reactors share, and what a process before this one has handed over.
+/// The sockets of a program's ports: what several reactors share, and what a process before this one has handed over.
 ///
 /// The first reactor decides: those behind it ask for the same places in the same order, and get a socket of their own at the address that the first
 /// one got, or a copy of its socket. A service asks under its name, so that one that only the first reactor has does not change what the others get.
+///
+/// What was handed over is dealt out evenly. Where the process before this one had more reactors, each here takes several sockets of a place: closing
+/// one would turn away those who wait in it. Where it had fewer, those who get none open a TCP socket that listens only when they start, so that nobody
+/// waits in it if they never do; a UDP socket would be sent datagrams at once, and so is shared.
 final class SocketTable: Sendable {
     /// A socket and where it is.
     struct Entry: Sendable {
@@ -20,25 +16,36 @@ final class SocketTable: Sendable {
         let place: String
         let descriptor: CInt
         let address: Address
+        let isInherited: Bool
     }
 
     private struct Contents {
         var entries: [Entry] = []
         /// What was handed over and nobody has asked for yet.
         var inherited: [(place: String, descriptor: CInt)] = []
+        /// All that was handed over.
+        let inheritedDescriptors: Set<CInt>
         var keepsFiles = false
+
+        init(inherited: [(place: String, descriptor: CInt)]) {
+            self.inherited = inherited
+            inheritedDescriptors = Set(inherited.map(\.descriptor))
+        }
     }
 
     private let contents: Mutex<Contents>
     /// Whether a process behind this one may open more sockets at the same addresses.
     private let mayGrow: Bool
+    /// Whether ports wait with accepting until they are told that all services have started.
+    private let holdsBack: Bool
 
     /// - Parameters:
     ///   - inherited: what was handed over, by the places that the process before this one asked for.
     ///   - mayGrow: whether a process behind this one may have more reactors, and so open more sockets at the same addresses.
-    init(inherited: [(place: String, descriptor: CInt)] = [], mayGrow: Bool = false) {
+    ///   - holdsBack: whether ports wait with accepting until ``Source/letGo()``.
+    init(inherited: [(place: String, descriptor: CInt)] = [], mayGrow: Bool = false, holdsBack: Bool = false) {
         contents = Mutex(Contents(inherited: inherited))
-        self.mayGrow = mayGrow
+        (self.mayGrow, self.holdsBack) = (mayGrow, holdsBack)
     }
 
     /// The table as one reactor sees it.
@@ -49,11 +56,11 @@ final class SocketTable: Sendable {
     /// All that are open, in the order in which they were opened.
     var entries: [Entry] { contents.withLock { $0.entries } }
 
-    /// What was handed over in vain; the caller closes it.
-    func takeUnused() -> [CInt] {
+    /// What was handed over and asked for by nobody; the caller closes it.
+    func takeUnused() -> [(place: String, descriptor: CInt)] {
         contents.withLock { contents in
             defer { contents.inherited = [] }
-            return contents.inherited.map(\.descriptor)
+            return contents.inherited
         }
     }
 
@@ -62,10 +69,17 @@ final class SocketTable: Sendable {
         contents.withLock { $0.keepsFiles = true }
     }
 
-    private func takeInherited(_ place: String) -> CInt? {
-        contents.withLock { contents in
-            guard let index = contents.inherited.firstIndex(where: { $0.place == place }) else { return nil }
-            return contents.inherited.remove(at: index).descriptor
+    /// A reactor's share of what was handed over for a place, each socket once.
+    private func takeInherited(_ key: String, for place: ReactorPlace) -> [CInt] {
+        let share = contents.withLock { contents -> [CInt] in
+            let all = contents.inherited.indices.filter { contents.inherited[$0].place == key }
+            let reactorsLeft = place.count - place.number
+            let mine = all.prefix((all.count + reactorsLeft - 1) / reactorsLeft)
+            defer { for index in mine.reversed() { contents.inherited.remove(at: index) } }
+            return mine.map { contents.inherited[$0].descriptor }
+        }
+        return share.reduce(into: []) { kept, descriptor in
+            if kept.contains(where: { System.isSame($0, descriptor) }) { System.close(descriptor) } else { kept.append(descriptor) }
         }
     }
 
@@ -77,8 +91,22 @@ final class SocketTable: Sendable {
         /// How often each place was asked for.
         private var counts: [String: Int] = [:]
 
+        /// What is done as soon as all services have started; nil where they have.
+        private var held: [() -> Void]?
+
         fileprivate init(_ table: SocketTable, _ place: ReactorPlace) {
             (self.table, self.place) = (table, place)
+            if table.holdsBack { held = [] }
+        }
+
+        /// Makes a call when all services of all reactors have started: at once where they have.
+        func whenAllHaveStarted(_ call: @escaping () -> Void) {
+            if held == nil { call() } else { held?.append(call) }
+        }
+
+        /// All services of all reactors have started.
+        func letGo() {
+            for call in held.take() ?? [] { call() }
         }
 
         var keepsFiles: Bool { table.contents.withLock { $0.keepsFiles } }
@@ -92,20 +120,29 @@ final class SocketTable: Sendable {
 
         func answer(for asked: String) throws -> ListeningSocketAnswer {
             let key = key(asked)
-            if let descriptor = table.takeInherited(key) { return .adopt(descriptor, ownsFile: true) }
-            let first = table.entries.first { $0.place == key }
-            guard let first, !place.isFirst else {
-                return .open(port: nil, reusePort: spreads(asked) && (place.count > 1 || table.mayGrow))
+            let inherited = table.takeInherited(key, for: place)
+            if let mine = inherited.first { return .adopt(mine, others: Array(inherited.dropFirst()), ownsFile: true) }
+            let isTCP = asked.hasPrefix("tcp:")
+            guard let first = table.entries.first(where: { $0.place == key }), !place.isFirst else {
+                let isShared = place.count > 1 || (isTCP && table.mayGrow)
+                return .open(port: nil, reusePort: isShared && spreads(asked), listensLater: false)
             }
-            if spreads(asked) { return .open(port: first.address.port.map(Int.init), reusePort: true) }
-            let copy = fcntl(first.descriptor, F_DUPFD_CLOEXEC, 3)
-            guard copy >= 0 else { throw System.failure("fcntl") }
-            return .adopt(copy, ownsFile: false)
+            if spreads(asked), isTCP || !first.isInherited {
+                // Its port is paused until its service starts; whoever asks without one begins at once.
+                return .open(port: first.address.port.map(Int.init), reusePort: true, listensLater: first.isInherited && !scope.isEmpty)
+            }
+            guard let copy = System.copy(first.descriptor) else { throw System.failure("fcntl") }
+            return .adopt(copy, others: [], ownsFile: false)
         }
 
-        func opened(_ descriptor: CInt, for asked: String, at address: Address) {
-            let entry = Entry(place: key(asked), descriptor: descriptor, address: address)
-            table.contents.withLock { $0.entries.append(entry) }
+        func opened(_ descriptors: [CInt], for asked: String, at address: Address) {
+            let key = key(asked)
+            table.contents.withLock { contents in
+                for descriptor in descriptors {
+                    let isInherited = contents.inheritedDescriptors.contains(descriptor)
+                    contents.entries.append(Entry(place: key, descriptor: descriptor, address: address, isInherited: isInherited))
+                }
+            }
             counts["\(scope) \(asked)", default: 0] += 1
         }
 
@@ -113,13 +150,26 @@ final class SocketTable: Sendable {
             table.contents.withLock { $0.entries.removeAll { $0.descriptor == descriptor } }
         }
 
-        /// Whether the system spreads the connections of a place over several sockets.
+        /// Whether the system spreads the peers of a place over several sockets.
         private func spreads(_ asked: String) -> Bool {
             #if os(Linux)
-            return asked.hasPrefix("tcp:")
+            return asked.hasPrefix("tcp:") || asked.hasPrefix("udp:")
             #else
             return false
             #endif
         }
+    }
+}
+
+extension Service {
+    /// The sockets of this program's ports as the service's reactor sees them; nil where nobody keeps them.
+    var sockets: SocketTable.Source? { (reactor as? LibeventReactor)?.listeningSockets as? SocketTable.Source }
+
+    /// Opens a port, which is found under this service's name by the other reactors, and by the next process.
+    func listening<Port>(_ open: () throws -> Port) rethrows -> Port {
+        let sockets = sockets
+        sockets?.scope = logPrefix
+        defer { sockets?.scope = "" }
+        return try open()
     }
 }

@@ -30,6 +30,9 @@ final class Supervisor: Sendable {
         case starting, serving, draining, ending
     }
 
+    /// A reactor and its services.
+    typealias Tree = (handle: ReactorHandle, tree: ReactorBound<ServiceTree>)
+
     private struct Progress {
         var phase = Phase.starting
         var started = 0
@@ -39,11 +42,10 @@ final class Supervisor: Sendable {
         var signal: CInt?
         /// Another one that has cut the drain short.
         var secondSignal: CInt?
+        /// Whether another process has taken over.
+        var wasSucceeded = false
         /// Each reactor's way in and its tree, which is opened on its thread.
-        var trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)] = []
-        /// The trees that shall reload, by their number, and how many have not finished with that.
-        var reloadsDue: Set<Int> = []
-        var reloadsUnderWay = 0
+        var trees: [Tree] = []
         /// The reactors, once they run.
         var group: ReactorGroup?
     }
@@ -56,6 +58,7 @@ final class Supervisor: Sendable {
     private let possessions: Possessions
     private let takesOver: Bool
     private let progress = Mutex(Progress())
+    private let reloading = Reloading()
 
     init(
         name: String, log: LogDestination, manager: ServiceManager?, report: Daemon.Report?, drainTimeout: Duration,
@@ -122,8 +125,11 @@ final class Supervisor: Sendable {
     func run(_ group: ReactorGroup) throws -> ExitStatus {
         progress.withLock { $0.group = group }
         defer {
-            progress.withLock { $0.group = nil }
-            manager?.tell("STOPPING=1")
+            let wasSucceeded = progress.withLock { progress in
+                progress.group = nil
+                return progress.wasSucceeded
+            }
+            if !wasSucceeded { manager?.tell("STOPPING=1") }
         }
         try group.run()
         let (failure, signal, second) = progress.withLock { ($0.failure, $0.signal, $0.secondSignal) }
@@ -141,6 +147,7 @@ final class Supervisor: Sendable {
             return progress.started == progress.trees.count && progress.phase == .starting
         }
         guard areAllStarted else { return }
+        for (handle, tree) in progress.withLock({ $0.trees }) { handle.callFromThread { _ in tree.value.root.sockets?.letGo() } }
         guard takesOver, let path = possessions.handoverPath else { return serve(on: reactor) }
         HandoverClient.announce(at: path, on: reactor).addBoth { result in
             if case .failure(let error) = result { self.logger.warning("the process before this one did not say goodbye: \(error)") }
@@ -207,36 +214,14 @@ final class Supervisor: Sendable {
 
     // While it runs.
 
-    /// Opens the log anew, and lets every tree reload on its reactor's thread. A tree that has not come to it yet needs no second call.
     private func reload() {
         reopenLog()
-        let (isServing, added) = progress.withLock { progress in
-            guard progress.phase != .ending else {
-                return (false, [(number: Int, handle: ReactorHandle, tree: ReactorBound<ServiceTree>)]())
-            }
-            let added = progress.trees.enumerated().filter { !progress.reloadsDue.contains($0.offset) }
-                .map { (number: $0.offset, handle: $0.element.handle, tree: $0.element.tree) }
-            progress.reloadsDue.formUnion(added.map(\.number))
-            progress.reloadsUnderWay += added.count
-            return (progress.phase == .serving, added)
+        let trees = progress.withLock { $0.phase == .ending ? [] : $0.trees }
+        reloading.reload(trees) { begins in
+            // Nobody is told that a program is ready which is not yet, or no more.
+            guard self.isServing else { return }
+            self.manager?.tell(begins ? "RELOADING=1\nMONOTONIC_USEC=\(System.monotonicMicroseconds)" : "READY=1")
         }
-        if isServing, !added.isEmpty { manager?.tell("RELOADING=1\nMONOTONIC_USEC=\(System.monotonicMicroseconds)") }
-        for (number, handle, tree) in added {
-            handle.callFromThread { _ in
-                // A signal that comes from here on may mean something that was not there yet.
-                self.progress.withLock { _ = $0.reloadsDue.remove(number) }
-                tree.value.root.reload()
-                self.hasReloaded()
-            }
-        }
-    }
-
-    private func hasReloaded() {
-        let isLastOfThoseWhoServe = progress.withLock { progress in
-            progress.reloadsUnderWay -= 1
-            return progress.reloadsUnderWay == 0 && progress.phase == .serving
-        }
-        if isLastOfThoseWhoServe { manager?.tell("READY=1") }
     }
 
     private func reopenLog() {
@@ -251,16 +236,16 @@ final class Supervisor: Sendable {
     // The end.
 
     private func received(_ signal: CInt) {
-        let (isFirst, trees) = progress.withLock { progress in
+        let (isFirst, wasSucceeded, trees) = progress.withLock { progress in
             let isFirst = progress.signal == nil
             if isFirst { progress.signal = signal } else if progress.secondSignal == nil { progress.secondSignal = signal }
             if progress.phase != .ending { progress.phase = .draining }
-            return (isFirst, progress.trees)
+            return (isFirst, progress.wasSucceeded, progress.trees)
         }
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
         if isFirst {
             logger.notice("\(name): draining for at most \(drainTimeout)")
-            manager?.tell("STOPPING=1")
+            if !wasSucceeded { manager?.tell("STOPPING=1") }
         } else {
             logger.warning("\(name) again: what is under way is broken off")
         }
@@ -270,8 +255,9 @@ final class Supervisor: Sendable {
     /// The next process serves: this one drains.
     private func wasSucceeded() {
         logger.notice("another process has taken over: draining for at most \(drainTimeout)")
-        manager?.tell("STOPPING=1")
+        // The manager hears nothing of it: what it watches over goes on, as another process.
         let trees = progress.withLock { progress in
+            progress.wasSucceeded = true
             if progress.phase != .ending { progress.phase = .draining }
             return progress.trees
         }
@@ -279,7 +265,7 @@ final class Supervisor: Sendable {
     }
 
     /// Drains all trees; in no time where there is haste.
-    private func drain(_ trees: [(handle: ReactorHandle, tree: ReactorBound<ServiceTree>)], within limit: Duration) {
+    private func drain(_ trees: [Tree], within limit: Duration) {
         for (handle, tree) in trees {
             handle.callFromThread { reactor in
                 let tree = tree.value
@@ -303,7 +289,7 @@ final class Supervisor: Sendable {
 }
 
 /// The services of one reactor.
-private final class ServiceTree {
+final class ServiceTree {
     let root: MultiService
     /// Their stop, once it is under way.
     var stopping: Deferred<Void>?
@@ -311,28 +297,5 @@ private final class ServiceTree {
 
     init(_ root: MultiService) {
         self.root = root
-    }
-}
-
-/// Asks all reactors whether they are well.
-private final class Heart: Sendable {
-    private let handles: [ReactorHandle]
-    private let missing = Mutex(0)
-
-    init(_ handles: [ReactorHandle]) {
-        self.handles = handles
-    }
-
-    /// Asks all anew; whether all have answered what was asked last. Where not, those are waited for.
-    func beat() -> Bool {
-        let areWell = missing.withLock { missing in
-            defer { if missing == 0 { missing = handles.count } }
-            return missing == 0
-        }
-        guard areWell else { return false }
-        for handle in handles {
-            handle.callFromThread { [self] _ in missing.withLock { $0 -= 1 } }
-        }
-        return true
     }
 }

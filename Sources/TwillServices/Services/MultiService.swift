@@ -110,17 +110,18 @@ open class MultiService: Service {
         try forEach { try $0.start() }
     }
 
-    /// Makes a call on each, those included that it adds. Where one throws, those that were called are stopped again, the last one first.
+    /// Makes a call on each once, those included that it adds, and those left out that it removes. Where one throws, those that were called are stopped
+    /// again, the last one first.
     private final func forEach(_ call: (Service) throws -> Void) throws {
-        var index = 0
-        while index < services.count {
+        var called: [Service] = []
+        while let next = services.first(where: { service in !called.contains { $0 === service } }) {
             do {
-                try call(services[index])
+                try call(next)
             } catch {
-                for service in services[..<index].reversed() { service.logFailure(of: service.stop()) }
+                for service in called.reversed() { service.logFailure(of: service.stop()) }
                 throw error
             }
-            index += 1
+            called.append(next)
         }
     }
 

@@ -10,8 +10,9 @@ public import Twill
 ///
 /// # Contract
 /// - The port is bound by `privilegedStartService`, and an error of that is thrown. Nobody is accepted before `startService`: those who come
-///   earlier wait.
-/// - A drain closes the port, and then each connection: at once where its protocol is not ``/Twill/Protocol/isBusy``, else as soon as it is so no more. A connection
+///   earlier wait. In an ``Application`` they wait until all services of all reactors have started, so that nobody is served by a program that does
+///   not come up.
+/// - A drain accepts those who wait at the port already and closes it, and then each connection: at once where its protocol is not ``/Twill/Protocol/isBusy``, else as soon as it is so no more. A connection
 ///   that was made less than a second ago, and whose peer has said nothing yet, is given that second. What is left at the deadline is aborted. The log tells how far it has come.
 /// - Reloading reads the files of the endpoint anew, certificates and keys; connections that are there stay as they are.
 /// - Stopping does the same within ``drainTimeout``, unless there was a drain before.
@@ -62,18 +63,22 @@ open class StreamServerEndpointService: Service {
 
     /// Binds the port. An override calls `super`.
     open override func privilegedStartService() throws {
-        let sockets = (reactor as? LibeventReactor)?.listeningSockets as? SocketTable.Source
-        sockets?.scope = logPrefix
-        defer { sockets?.scope = "" }
-        let port = try endpoint.listen(factory, on: reactor)
+        let port = try listening { try endpoint.listen(factory, on: reactor) }
         port.pauseAccepting()
         if let connectionsMax { port.connectionsMax = connectionsMax }
         self.port = port
     }
 
+    /// Whether nobody is served before all services of all reactors have started.
+    var waitsForOthers: Bool { true }
+
     /// Accepts. An override calls `super`.
     open override func startService() throws {
-        port?.resumeAccepting()
+        if waitsForOthers, let sockets {
+            sockets.whenAllHaveStarted { [weak port] in port?.resumeAccepting() }
+        } else {
+            port?.resumeAccepting()
+        }
         if let address { reactor.logger.info("\(logPrefix) listens on \(address)") }
     }
 
@@ -83,7 +88,7 @@ open class StreamServerEndpointService: Service {
     }
 
     open override func drainService(deadline: ReactorClock.Instant) throws -> Deferred<Void>? {
-        port?.stopListening()
+        if let port = port as? any FinishingPort { port.finishListening() } else { port?.stopListening() }
         return factory.drain(until: deadline, on: reactor, called: logPrefix)
     }
 
@@ -124,50 +129,5 @@ public final class UNIXServer: StreamServerEndpointService {
     ) {
         let binding = UNIXBinding(path: path, mode: mode, connectionsMax: connectionsMax, options: options)
         super.init(UNIXServerEndpoint(binding), factory: factory, name: name)
-    }
-}
-
-/// A UDP port and the protocol that it serves.
-///
-/// ```swift
-/// final class Reflector: DatagramProtocol {
-///     override func datagramReceived(_ data: Span<UInt8>, from sender: Address) throws { try transport.write(data, to: sender) }
-/// }
-/// try services.add(UDPServer(port: 8007) { Reflector() })
-/// ```
-///
-/// The port is opened by `privilegedStartService`; what arrives before the reactor runs waits in the system. Stopping closes it, after what the system
-/// would not take yet was dropped. It may be started again, with another protocol. On several reactors each has a socket of its own at the port, over
-/// which the system spreads the senders; port 0 is another port for each.
-///
-/// Twisted: `UDPServer`.
-public final class UDPServer: Service {
-    /// Where it listens.
-    public let binding: UDPBinding
-    /// The port, while it is open.
-    public private(set) var transport: DatagramTransport?
-    private let makeProtocol: () throws -> DatagramProtocol
-
-    /// Makes a service that listens as `listenUDP` does with the same values.
-    public init(
-        port: Int, interface: String = "", maxPacketSize: Int = 8192, reusePort: Bool = false, options: DatagramOptions = DatagramOptions(),
-        name: String? = nil, _ makeProtocol: @escaping () throws -> DatagramProtocol
-    ) {
-        binding = UDPBinding(port: port, interface: interface, maxPacketSize: maxPacketSize, reusePort: reusePort, options: options)
-        self.makeProtocol = makeProtocol
-        super.init(name: name)
-    }
-
-    public override func privilegedStartService() throws {
-        var binding = binding
-        // A socket for each reactor, over which the system spreads the senders.
-        if place.count > 1, binding.port != 0 { binding.reusePort = true }
-        transport = try reactor.listenUDP(on: binding, protocol: makeProtocol())
-    }
-
-    public override func stopService() throws -> Deferred<Void>? {
-        transport?.stopListening()
-        transport = nil
-        return nil
     }
 }

@@ -7,4 +7,10 @@ final class Gate: Sendable {
     func open() { semaphore.signal() }
 
     func wait() { semaphore.wait() }
+
+    /// The same, for no longer than the limit.
+    func wait(within limit: Duration) {
+        let (seconds, attoseconds) = limit.components
+        _ = semaphore.wait(timeout: .now() + .seconds(Int(seconds)) + .nanoseconds(Int(attoseconds / 1_000_000_000)))
+    }
 }

@@ -1,6 +1,4 @@
-import CServices
 import Logging
-import Synchronization
 import Twill
 
 #if canImport(Glibc)
@@ -13,77 +11,70 @@ import Darwin
 
 /// Where the log goes: a file, which can be opened anew when it was moved away, standard error or output, or the system's log.
 ///
-/// A line is one call of the system. What can't be written is dropped: a full disk ends no server.
+/// What can't be written is dropped, and counted: neither a full disk nor a reader that does not read ends or holds up a server.
 final class LogDestination: Sendable {
-    private enum Kind {
-        case descriptor(CInt)
-        case file(String, CInt)
+    /// Where a program wants its log to go.
+    enum Place {
+        case standardError, standardOutput
+        case file(String)
+        /// The system's log, to which the process has connected.
         case syslog
     }
 
-    private let kind: Mutex<Kind>
-
-    private init(_ kind: Kind) {
-        self.kind = Mutex(kind)
-    }
-
-    static let standardError = LogDestination(.descriptor(2))
-    static let standardOutput = LogDestination(.descriptor(1))
-
-    /// The system's log, where lines begin with a name.
-    static func syslog(named name: String) -> LogDestination {
-        // The system keeps the text's address; so it is never freed, and there is one for each program.
-        unsafe openlog(strdup(name), LOG_PID, CInt(LOG_DAEMON))
-        return LogDestination(.syslog)
-    }
-
-    /// A file, to which is appended; given to a user, who will open it anew.
-    static func file(_ path: String, for privileges: Privileges?) throws(RunnerFailure) -> LogDestination {
-        do {
-            let descriptor = try System.openLog(path)
-            if let privileges { System.giveAway(descriptor, to: privileges.user, privileges.group) }
-            return LogDestination(.file(path, descriptor))
-        } catch {
-            throw RunnerFailure("Couldn't open the log file \(path)", error)
-        }
-    }
+    /// How long the end of the program waits for a reader.
+    private static let flushLimit = Duration.seconds(2)
 
     /// Whether lines carry their time themselves.
-    var wantsTime: Bool {
-        kind.withLock { if case .syslog = $0 { false } else { true } }
-    }
+    let wantsTime: Bool
+    private let path: String?
+    private let queue: LogQueue
 
-    func write(_ line: String, level: Logger.Level) {
-        kind.withLock { kind in
-            switch kind {
-            case .descriptor(let descriptor), .file(_, let descriptor): System.write(line + "\n", to: descriptor)
-            case .syslog:
-                // The call reads the text and keeps nothing of it.
-                unsafe twill_syslog(Self.priority(of: level), line)
+    /// Opens it.
+    ///
+    /// - Parameters:
+    ///   - privileges: who will open a file anew, and so is given it.
+    ///   - describeGap: the line that says how many lines are missing; told whether lines carry their time.
+    /// - Throws: ``RunnerFailure`` where the file can't be opened.
+    init(
+        _ place: Place, for privileges: Privileges?, describeGap: @escaping @Sendable (_ count: Int, _ wantsTime: Bool) -> String
+    ) throws(RunnerFailure) {
+        let target: LogTarget
+        switch place {
+        case .standardError: (target, path, wantsTime) = (.standard(2), nil, true)
+        case .standardOutput: (target, path, wantsTime) = (.standard(1), nil, true)
+        case .syslog: (target, path, wantsTime) = (.syslog, nil, false)
+        case .file(let file):
+            do {
+                let descriptor = try System.openLog(file)
+                if let privileges { System.giveAway(descriptor, to: privileges.user, privileges.group) }
+                (target, path, wantsTime) = (.file(descriptor), file, true)
+            } catch {
+                if error.errno == ENXIO {
+                    throw RunnerFailure(.unavailable, "Nobody reads the log file \(file), which is a pipe: start its reader first")
+                }
+                throw RunnerFailure("Couldn't open the log file \(file)", error)
             }
         }
+        let wantsTime = wantsTime
+        queue = LogQueue(to: target) { describeGap($0, wantsTime) }
     }
+
+    /// Begins to write, on a thread of its own; called before there is a reactor that runs, and when privileges are gone.
+    func start() throws(RunnerFailure) {
+        do { try queue.start() } catch { throw RunnerFailure("Couldn't start a thread for the log", error) }
+    }
+
+    func write(_ line: String, level: Logger.Level) { queue.write(line, level: level) }
 
     /// Opens the file anew, by its path; does nothing where it is no file. Where that fails, the old one goes on.
     func reopen() throws(SystemError) {
-        guard let path = kind.withLock({ if case .file(let path, _) = $0 { path } else { nil } }) else { return }
-        let descriptor = try System.openLog(path)
-        let old = kind.withLock { kind -> CInt? in
-            guard case .file(let path, let old) = kind else { return nil }
-            kind = .file(path, descriptor)
-            return old
-        }
-        if let old { System.close(old) }
+        if let path { queue.turn(to: .file(try System.openLog(path))) }
     }
 
-    private static func priority(of level: Logger.Level) -> CInt {
-        switch level {
-        case .trace, .debug: LOG_DEBUG
-        case .info: LOG_INFO
-        case .notice: LOG_NOTICE
-        case .warning: LOG_WARNING
-        case .error: LOG_ERR
-        case .critical: LOG_CRIT
-        }
+    /// Waits until what was logged has been written; a little time at the most.
+    func flush() {
+        // A program that failed early has none yet.
+        try? queue.start()
+        queue.flush(within: Self.flushLimit)
     }
 }

@@ -39,6 +39,14 @@ struct Privileges: Sendable {
         }
     }
 
+    /// Keeps the memory of a process that root has started out of core dumps: it may hold what only root may read. It stays so when privileges are gone.
+    ///
+    /// - Throws: ``RunnerFailure`` where the system refuses.
+    static func forbidCoreDumps() throws(RunnerFailure) {
+        guard geteuid() == 0 else { return }
+        guard twill_no_core_dumps() == 0 else { throw RunnerFailure("Couldn't switch core dumps off", System.failure("prctl")) }
+    }
+
     /// Gives up what this process may do beyond that user and group, for good: other groups first, then the group, then the user, because the last
     /// step takes away the right to the others. Then tries to get it back.
     ///
@@ -70,6 +78,8 @@ struct Privileges: Sendable {
             }
         }
         try check(twill_no_new_privileges(), "prctl")
+        // Becoming another user resets it to the machine's own choice.
+        if wasRoot { try check(twill_no_core_dumps(), "prctl") }
     }
 
     private func check(_ result: CInt, _ call: String) throws(RunnerFailure) {

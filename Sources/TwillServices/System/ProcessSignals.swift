@@ -16,8 +16,10 @@ struct ProcessSignals: Sendable {
     /// shell that started it in the background.
     let numbers: [CInt]
 
-    /// Blocks them from now on; called on the first thread, before there is another one.
+    /// Blocks them from now on; called on the first thread, before there is another one. A reader that goes away is an error of the call that writes,
+    /// and no signal.
     init() {
+        _ = signal(SIGPIPE, SIG_IGN)
         numbers = [SIGTERM, SIGINT, SIGHUP].filter { !Self.isIgnored($0) }
         var set = Self.set(of: numbers)
         // The call reads a structure of this frame's own.

@@ -25,7 +25,7 @@ enum System {
         #endif
     }
 
-    /// Writes all of a text; what can't be written is dropped.
+    /// Writes all of a text, and waits for whoever reads it; what the system refuses is dropped.
     @discardableResult
     static func write(_ text: String, to descriptor: CInt) -> Bool {
         var text = text
@@ -35,11 +35,25 @@ enum System {
                 // The bytes are lent for the length of this closure, and the call reads no further than they go.
                 let count = unsafe systemWrite(descriptor, UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[written...]))
                 if count < 0, lastError == EINTR { continue }
+                // Somebody who shares the descriptor may have said that nobody waits.
+                if count < 0, lastError == EAGAIN, canWrite(to: descriptor, within: -1) { continue }
                 guard count > 0 else { return false }
                 written += count
             }
             return true
         }
+    }
+
+    /// Says a sentence on standard error, unless its reader takes nothing for a second: the process wants to end.
+    static func sayLast(_ text: String) {
+        if canWrite(to: 2, within: 1000) { write(text, to: 2) }
+    }
+
+    /// Whether there is room for a page of text, or will be soon; without a limit where the milliseconds are negative.
+    private static func canWrite(to descriptor: CInt, within milliseconds: CInt) -> Bool {
+        var waited = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        // The call reads and fills one structure of this frame's own.
+        return unsafe poll(&waited, 1, milliseconds) > 0 && waited.revents & Int16(POLLOUT) != 0
     }
 
     /// Reads what there is, to the end; at most so many bytes.
@@ -73,6 +87,8 @@ enum System {
 
     static var processID: Int32 { getpid() }
 
+    static var userID: UInt32 { geteuid() }
+
     /// Goes to a folder.
     static func changeFolder(_ path: String) throws(SystemError) {
         // The call reads a text, as the next one does.
@@ -95,11 +111,27 @@ enum System {
         exit(status.rawValue)
     }
 
-    /// Opens a file to append to it, which is made if it is not there.
+    /// Whether two descriptors are of one socket or file.
+    static func isSame(_ one: CInt, _ other: CInt) -> Bool {
+        var (first, second) = (stat(), stat())
+        // Both calls fill structures of this frame's own.
+        guard unsafe fstat(one, &first) == 0, unsafe fstat(other, &second) == 0 else { return false }
+        return first.st_ino == second.st_ino && first.st_dev == second.st_dev
+    }
+
+    /// Another descriptor of the same socket or file, which child processes don't get; nil where that can't be.
+    static func copy(_ descriptor: CInt) -> CInt? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        return copy >= 0 ? copy : nil
+    }
+
+    /// Opens a file to append to it, which is made if it is not there. A pipe is not waited for: without a reader that is ENXIO.
     static func openLog(_ path: String) throws(SystemError) -> CInt {
         // The call reads a text.
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0o640)
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o640)
         guard descriptor >= 0 else { throw failure("open") }
+        // Whoever writes to it may wait.
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
         return descriptor
     }
 

@@ -112,12 +112,13 @@ final class OpenSSLContext: @unchecked Sendable {
             if own == nil {
                 own = unsafe TLSCertificate(certificate)
                 if unsafe SSL_CTX_use_certificate(pointer, certificate) != 1 { refusal = OpenSSLErrors.takeLast() }
-            } else {
-                unsafe twill_add_chain(pointer, certificate)
+            } else if unsafe twill_add_chain(pointer, certificate) != 1 {
+                refusal = OpenSSLErrors.takeLast()
             }
         }
         guard count > 0, let own else {
-            throw TLSConfigurationError("\(identity.certificates) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
+            throw TLSConfigurationError(
+                "\(identity.certificates) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         }
         if let refusal {
             throw TLSConfigurationError(
@@ -165,7 +166,7 @@ final class OpenSSLContext: @unchecked Sendable {
         }
         ERR_clear_error()
         guard count > 0 else {
-            throw TLSConfigurationError("\(source) has no certificate in it: it must be PEM, with BEGIN CERTIFICATE")
+            throw TLSConfigurationError("\(source) has no certificate in it, or a broken one: it must be PEM, with BEGIN CERTIFICATE")
         }
         // Whoever is named here is trusted, whoever has signed it.
         unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_PARTIAL_CHAIN))
@@ -245,7 +246,8 @@ final class OpenSSLContext: @unchecked Sendable {
         for source in lists {
             let count = unsafe PEM.forEachRevocationList(try source.bytes()) { list in unsafe X509_STORE_add_crl(store, list) }
             guard count > 0 else {
-                throw TLSConfigurationError("\(source) has no list of revoked certificates in it: it must be PEM, with BEGIN X509 CRL")
+                throw TLSConfigurationError(
+                    "\(source) has no list of revoked certificates in it, or a broken one: it must be PEM, with BEGIN X509 CRL")
             }
         }
         unsafe twill_check_revocations(store)
@@ -307,6 +309,11 @@ final class OpenSSLSession: @unchecked Sendable {
 /// Notes why a certificate is refused; OpenSSL has decided it.
 private let verified: @convention(c) (CInt, OpaquePointer?) -> CInt = { isValid, store in
     guard isValid == 0, let store = unsafe store, let engine = unsafe TLSEngine.of(twill_verified_connection(store)) else { return isValid }
+    // Whom this side trusts by name needs nobody's list of those who are not revoked.
+    if unsafe X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL && twill_is_trusted_end(store) == 1 {
+        unsafe X509_STORE_CTX_set_error(store, X509_V_OK)
+        return 1
+    }
     let certificate = unsafe X509_STORE_CTX_get_current_cert(store).map { unsafe TLSCertificate($0) }
     engine.note(refusal: OpenSSLErrors.refusal(unsafe X509_STORE_CTX_get_error(store), certificate))
     return 0

@@ -85,7 +85,10 @@ enum OpenSSLErrors {
                 .certificateNotYetValid, "\(name) is not valid yet\(certificate.map { ": it begins on \($0.validFrom.text)" } ?? "")")
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             let names = (certificate.map { $0.hostNames + $0.addresses } ?? []).prefix(10).joined(separator: ", ")
-            return TLSError(.wrongHost, "\(name) is for another host\(names.isEmpty ? ": it names none" : ": it names \(names)")")
+            if names.isEmpty {
+                return TLSError(.wrongHost, "\(name) names no host: it has no subjectAltName, and its common name does not count")
+            }
+            return TLSError(.wrongHost, "\(name) is for another host: it names \(names)")
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
             return TLSError(.selfSigned, "\(name) is signed by itself, and is none of the trusted ones")
         case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:

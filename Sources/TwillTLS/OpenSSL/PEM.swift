@@ -37,7 +37,8 @@ enum PEM {
             "\(path) can't be read: \(words.prefix(1).lowercased() + words.dropFirst()); check the path and who may read it")
     }
 
-    /// Lends every certificate of a text, in order; whoever wants to keep one counts it. Returns how many there were.
+    /// Lends every certificate of a text, in order; whoever wants to keep one counts it. Returns how many there were; 0 where one of them is
+    /// broken.
     static func forEachCertificate(_ bytes: [UInt8], _ body: (OpaquePointer) -> Void) -> Int {
         unsafe withMemory(bytes) { memory in
             var count = 0
@@ -46,11 +47,11 @@ enum PEM {
                 unsafe X509_free(certificate)
                 count += 1
             }
-            return count
+            return twill_is_end_of_text() == 1 ? count : 0
         } ?? 0
     }
 
-    /// Lends every list of revoked certificates of a text. Returns how many there were.
+    /// Lends every list of revoked certificates of a text. Returns how many there were; 0 where one of them is broken.
     static func forEachRevocationList(_ bytes: [UInt8], _ body: (OpaquePointer) -> Void) -> Int {
         unsafe withMemory(bytes) { memory in
             var count = 0
@@ -59,7 +60,7 @@ enum PEM {
                 unsafe X509_CRL_free(list)
                 count += 1
             }
-            return count
+            return twill_is_end_of_text() == 1 ? count : 0
         } ?? 0
     }
 
@@ -73,7 +74,8 @@ enum PEM {
     }
 
     private static func withMemory<Result>(_ bytes: [UInt8], _ body: (OpaquePointer) -> Result) -> Result? {
-        // What the end of the text leaves behind is no error.
+        // What the end of the text leaves behind is no error, and what was there before would hide it.
+        ERR_clear_error()
         defer { ERR_clear_error() }
         // The BIO reads the bytes where they are, and is gone before they are.
         return unsafe bytes.withUnsafeBytes { buffer in

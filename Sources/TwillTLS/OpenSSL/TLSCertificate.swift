@@ -82,7 +82,8 @@ public struct TLSCertificate: Sendable, Hashable {
             // The list of names keeps them; they are copied.
             let value = unsafe [UInt8](UnsafeBufferPointer(start: bytes, count: Int(count)))
             if kind == twill_name_host {
-                hosts.append(String(decoding: value.filter { (0x21...0x7E).contains($0) }, as: UTF8.self))
+                // A name with anything else in it is none; without that it would be another one.
+                if value.allSatisfy({ (0x21...0x7E).contains($0) }) { hosts.append(String(decoding: value, as: UTF8.self)) }
             } else if kind == twill_name_address, let address = Address(ipBytes: value) {
                 addresses.append(address.host)
             }

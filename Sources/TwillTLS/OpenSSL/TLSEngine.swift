@@ -60,7 +60,7 @@ final class TLSEngine {
         unsafe twill_set_owner(ssl, Unmanaged.passUnretained(self).toOpaque())
         if isClient {
             unsafe SSL_set_connect_state(ssl)
-            if let server { expect(server) }
+            if let server { try expect(server) }
             if let sessionKey { unsafe context.resume(ssl, sessionKey) }
         } else {
             unsafe SSL_set_accept_state(ssl)
@@ -73,17 +73,18 @@ final class TLSEngine {
         unsafe SSL_free(ssl)
     }
 
-    private func expect(_ server: TLSServerName) {
+    private func expect(_ server: TLSServerName) throws(TLSError) {
         switch server {
         case .host(let name):
             unsafe twill_set_name(ssl, name)
             if context.checksNames {
                 unsafe twill_expect_host(ssl, UInt32(twill_host_flags))
-                unsafe SSL_set1_host(ssl, name)
+                // A name that is not compared must not pass for one that is; only memory can be missing.
+                guard unsafe SSL_set1_host(ssl, name) == 1 else { throw Self.outOfMemory }
             }
         case .address(let address):
             // There are no addresses among the names that a client may ask for.
-            if context.checksNames { unsafe twill_expect_address(ssl, address) }
+            if context.checksNames, unsafe twill_expect_address(ssl, address) != 1 { throw Self.outOfMemory }
         }
     }
 
@@ -106,13 +107,14 @@ final class TLSEngine {
                     let result = unsafe twill_tls_read(ssl, buffer.baseAddress.map { unsafe $0 + count }, buffer.count - count)
                     guard result > 0 else { return self.outcome(result) }
                     count += Int(result)
-                    lateMessages = 0
                     // Most reads bring whole records; asking once more would only find that.
                     if unsafe workspace.io.pointee.input_count == 0 { return .waits }
                 }
             }
             if workspace.hasOutput { hasOutput() }
             if count > 0 {
+                // Not sooner, or a byte after each message would let a whole buffer of them pass in one call.
+                if lateMessages <= Self.lateMessagesMax { lateMessages = 0 }
                 // Nobody else is lent this buffer before this returns.
                 unsafe deliver(
                     Span(_unsafeElements: UnsafeBufferPointer(start: buffer.baseAddress?.assumingMemoryBound(to: UInt8.self), count: count))
@@ -130,15 +132,22 @@ final class TLSEngine {
         }
     }
 
-    /// Encrypts bytes, at most ``TLSWorkspace/sliceBytes`` of them; false where that is impossible.
+    /// Encrypts bytes, at most ``TLSWorkspace/sliceBytes`` of them; false where that is impossible: for good where ``isBroken``, else until the rest
+    /// has arrived of a message of TLS's own, such as a ticket that takes several records.
     @inline(__always)
     func encrypt(_ data: Span<UInt8>) -> Bool {
         guard !isBroken else { return false }
         unsafe workspace.io.pointee.input_count = 0
         let result = unsafe data.withUnsafeBytes { unsafe twill_tls_write(ssl, $0.baseAddress, $0.count) }
-        if result <= 0 { isBroken = true }
+        if result <= 0, result != twill_tls_waits {
+            isBroken = true
+            ERR_clear_error()
+        }
         return result > 0
     }
+
+    /// Whether a message of TLS's own has half arrived, after the handshake: nothing can be said before the rest has.
+    var hasHalfAMessage: Bool { unsafe !isBroken && SSL_in_init(ssl) == 1 }
 
     /// Says that nothing more will be written.
     func end() {

@@ -105,17 +105,14 @@ final class TLSWorkspace: CallbackEnding {
     /// Takes bytes that a transport writes, and puts them into a record with what it has written before in this callback.
     @inline(__always)
     func gather(_ data: Span<UInt8>, for transport: TLSTransport) {
-        if writer !== transport {
-            flush()
-            writer = transport
-        }
         if data.count >= Self.recordBytes {
-            flush()
+            flushAll()
             return transport.encrypt(data)
         }
-        if gatheredCount &+ data.count > Self.recordBytes {
-            flush()
-            writer = transport
+        if writer !== transport || gatheredCount &+ data.count > Self.recordBytes {
+            makeRoom(data.count, for: transport)
+            // What was gathered of it before may have had to wait; this comes behind that.
+            if transport.isBlocked { return transport.keep(data) }
         }
         unsafe data.withUnsafeBytes { source in
             // There is room: that was looked at just now.
@@ -123,6 +120,16 @@ final class TLSWorkspace: CallbackEnding {
         }
         gatheredCount &+= data.count
         if !transport.isInCallback { flushAtEndOfCallback(of: transport) }
+    }
+
+    /// Sends what is gathered until a transport may add so many bytes.
+    ///
+    /// Sending calls producers, and is a write where the transport below speaks TLS, too: what they write meanwhile is gathered here, and goes first.
+    private func makeRoom(_ count: Int, for transport: TLSTransport) {
+        while writer !== transport || gatheredCount &+ count > Self.recordBytes {
+            flush()
+            if writer == nil { writer = transport }
+        }
     }
 
     /// The same for a frame's three parts.
@@ -149,8 +156,13 @@ final class TLSWorkspace: CallbackEnding {
     }
 
     func callbackEnds() {
+        flushAll()
         willEnd = false
-        flush()
+    }
+
+    /// Sends what is gathered, and what is written by that.
+    private func flushAll() {
+        while writer != nil { flush() }
     }
 
     /// Sends what is gathered, as one record.
@@ -162,8 +174,9 @@ final class TLSWorkspace: CallbackEnding {
         gatheredCount = 0
         // Nothing is gathered before this has been encrypted: OpenSSL calls nobody who writes.
         if count > 0 {
-            unsafe transport.encryptRecord(
-                Span(_unsafeElements: UnsafeBufferPointer(start: gathered.assumingMemoryBound(to: UInt8.self), count: count)))
+            let record = unsafe Span(
+                _unsafeElements: UnsafeBufferPointer(start: gathered.assumingMemoryBound(to: UInt8.self), count: count))
+            if !transport.encryptRecord(record) { transport.keepFirst(record) }
         }
     }
 
@@ -181,6 +194,9 @@ final class TLSWorkspace: CallbackEnding {
     }
 
     // Handshakes.
+
+    /// Whether a handshake may take a step on this turn.
+    var hasSteps: Bool { stepsLeft > 0 }
 
     /// Takes one of the steps that handshakes may take on this turn; false where they are used up. A step may take a millisecond, and a crowd of
     /// clients must not hold up those whose connections are made.

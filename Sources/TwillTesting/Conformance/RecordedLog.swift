@@ -4,11 +4,14 @@ import Synchronization
 /// A logger's memory: what was logged, instead of lines on standard error.
 package final class RecordedLog: Sendable {
     private let lines = Mutex<[String]>([])
+    private let level: Logger.Level
 
-    package init() {}
+    package init(level: Logger.Level = .info) {
+        self.level = level
+    }
 
     /// A logger that writes here.
-    package var logger: Logger { Logger(label: "twill.conformance") { _ in Handler(log: self) } }
+    package var logger: Logger { Logger(label: "twill.conformance") { [level] _ in Handler(log: self, logLevel: level) } }
 
     /// What was logged so far: level and message; but for what a busy machine alone makes a reactor say.
     package var entries: [String] { lines.withLock { $0.filter { !$0.contains("kept the reactor busy") } } }
@@ -21,7 +24,7 @@ package final class RecordedLog: Sendable {
     private struct Handler: LogHandler {
         let log: RecordedLog
         var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.info
+        var logLevel: Logger.Level
 
         subscript(metadataKey key: String) -> Logger.Metadata.Value? {
             get { metadata[key] }

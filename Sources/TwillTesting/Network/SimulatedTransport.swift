@@ -203,7 +203,7 @@ final class SimulatedTransport: Transport {
     override func abortConnection(because reason: ConnectionLost) { apply(.abort(reason)) }
 
     override func callbackThrew(_ error: any Error, in callback: String) {
-        if !(error is Rejection) { log(error, in: callback, of: handler) }
+        log(error, in: callback, of: handler)
         apply(.threw(error))
     }
 }

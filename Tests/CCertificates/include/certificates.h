@@ -30,4 +30,10 @@ char *test_certificate_revoke(const char *certificate, const char *issuer_certif
 // Lets a connection of OpenSSL's (an SSL *) write messages that change its keys; 0 where that failed.
 int test_change_keys(void *ssl, int count);
 
+// Leaves an error in the thread's queue of OpenSSL's, as another user of it may.
+void test_leave_error(void);
+
+// Whether there is an error in that queue.
+int test_has_error(void);
+
 #endif

@@ -1,7 +1,5 @@
 import Twill
 
-@testable import TwillTesting
-
 /// Takes a text for the description of an endpoint, and for a value in one: what is read is written so that it is read as the same again, and
 /// what is refused says where.
 ///

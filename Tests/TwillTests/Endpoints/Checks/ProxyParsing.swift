@@ -1,7 +1,5 @@
 import Twill
 
-@testable import TwillTesting
-
 /// What became of a stream that a parser was fed, until it was through with it.
 enum ProxyOutcome: Equatable, CustomStringConvertible {
     /// The header, and how many bytes of the stream it took.
