@@ -9,8 +9,8 @@
 /// # Contract
 /// - `connectionMade` once, then `dataReceived` any number of times, then `connectionLost` exactly once, and nothing after it.
 /// - Every event comes on the reactor's thread, and no event interrupts another of the same connection.
-/// - Any event may throw: the error is logged, the connection is closed, and `connectionLost` gets the error in its reason. Other
-///   connections are not touched.
+/// - Any event may throw: the error is logged, the connection is closed, and `connectionLost` gets the error in its reason. A ``Rejection``,
+///   which says what the peer did wrong, is logged at the level `debug` only. Other connections are not touched.
 /// - The connection holds its protocol until `connectionLost` has returned; nothing else in Twill does. A closure or a timer of
 ///   your own that holds the protocol should be dropped there.
 ///
