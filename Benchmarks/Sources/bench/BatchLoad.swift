@@ -1,5 +1,3 @@
-import Foundation
-
 /// `batch-load`: the load generator that costs little for each message, and compares every reply.
 struct BatchLoad {
     let program: String
@@ -13,27 +11,11 @@ struct BatchLoad {
 
     /// Loads a server; a reply that is wrong or missing fails the run.
     func run(_ scenario: ReactorsScenario, against server: ServerProcess) throws -> Tally {
-        let command =
-            try [
-                program, "--port", String(server.port()), "--connections", String(scenario.connections), "--batch", String(scenario.batch),
-                "--milliseconds", String(Int(seconds * 1000)),
-            ]
-        let child = try ChildProcess(command, name: "batch-load")
-        let status = try child.waitForEnd(atMost: seconds + 60)
-        let about = "batch-load on \(server.name), \(scenario.name)"
-        guard status.isSuccess else {
-            try server.requireAlive()
-            throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")
-        }
-        // Whole once the child's end of the pipe is drained, which may be a moment after its end.
-        var tally: Tally?
-        _ = waitUntil(atMost: 5) {
-            tally = try? JSONDecoder().decode(Tally.self, from: Data(child.output.text.utf8))
-            return tally != nil
-        }
-        guard let tally, tally.messages > 0, tally.seconds > 0 else {
-            throw BenchError.failed("\(about): it said '\(child.output.text)'; use the batch-load beside this bench")
-        }
-        return tally
+        try LoadGenerator.run(
+            [
+                program, "--connections", String(scenario.connections), "--batch", String(scenario.batch), "--milliseconds",
+                String(Int(seconds * 1000)),
+            ], name: "batch-load", about: "batch-load on \(server.name), \(scenario.name)", on: server, atMost: seconds + 60
+        ) { $0.messages > 0 && $0.seconds > 0 }
     }
 }

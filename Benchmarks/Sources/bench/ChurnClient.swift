@@ -1,5 +1,3 @@
-import Foundation
-
 /// `churn-client`: the load generator that makes one short connection after another, and checks the reply on each.
 ///
 /// A program in C rather than `twill load`, because its own cost per connection is what limits how many a server is given.
@@ -12,28 +10,11 @@ struct ChurnClient {
 
     /// Makes so many connections to the server, and returns how long they took. Any error on any of them fails the run.
     func seconds(for connections: Int, to server: ServerProcess) throws -> Double {
-        let command =
-            try wrapper + [
-                program, "--port", String(server.port()), "--connections", String(connections), "--concurrency", String(concurrency),
-            ]
-        let child = try ChildProcess(command, name: "churn-client")
-        // It ends by itself when nothing happens for ten seconds, so this is for a server that is a hundred times too slow.
-        let status = try child.waitForEnd(atMost: 60 + Double(connections) / 100)
-        let about = "churn-client on \(server.name)"
-        guard status.isSuccess else {
-            try server.requireAlive()
-            throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")
-        }
-        // Whole once the child's end of the pipe is drained, which may be a moment after its end.
-        var tally: Tally?
-        _ = waitUntil(atMost: 5) {
-            tally = try? JSONDecoder().decode(Tally.self, from: Data(child.output.text.utf8))
-            return tally != nil
-        }
-        guard let tally, tally.connections == connections, tally.errors == 0, tally.seconds > 0 else {
-            throw BenchError.failed(
-                "\(about): it said '\(child.output.text)' of \(connections) connections; use the churn-client beside this bench")
-        }
+        // It ends by itself when nothing happens for ten seconds, so the limit is for a server that is a hundred times too slow.
+        let tally: Tally = try LoadGenerator.run(
+            wrapper + [program, "--connections", String(connections), "--concurrency", String(concurrency)], name: "churn-client",
+            about: "churn-client on \(server.name), \(connections) connections", on: server, atMost: 60 + Double(connections) / 100
+        ) { $0.connections == connections && $0.errors == 0 && $0.seconds > 0 }
         return tally.seconds
     }
 

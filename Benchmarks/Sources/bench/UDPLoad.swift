@@ -1,5 +1,3 @@
-import Foundation
-
 /// `udp-load`: the load generator of datagrams, which checks every reply.
 struct UDPLoad {
     let program: String
@@ -17,27 +15,13 @@ struct UDPLoad {
 
     /// Loads a server. Datagrams may be lost, a few of them; one that comes back changed fails the run.
     func run(_ scenario: UDPScenario, against server: ServerProcess) throws -> Tally {
-        let command =
-            try wrapper + [
-                program, "--port", String(server.port()), "--size", String(scenario.datagramBytes), "--window", String(scenario.window),
-                "--milliseconds", String(Int(seconds * 1000)),
-            ]
-        let child = try ChildProcess(command, name: "udp-load")
-        let status = try child.waitForEnd(atMost: seconds + 60)
         let about = "udp-load on \(server.name), \(scenario.name)"
-        guard status.isSuccess else {
-            try server.requireAlive()
-            throw BenchError.failed("\(about): it \(status.description); \(child.lastWords)")
-        }
-        // Whole once the child's end of the pipe is drained, which may be a moment after its end.
-        var tally: Tally?
-        _ = waitUntil(atMost: 5) {
-            tally = try? JSONDecoder().decode(Tally.self, from: Data(child.output.text.utf8))
-            return tally != nil
-        }
-        guard let tally, tally.errors == 0, tally.replies > 0, tally.seconds > 0 else {
-            throw BenchError.failed("\(about): it said '\(child.output.text)'; use the udp-load beside this bench")
-        }
+        let tally: Tally = try LoadGenerator.run(
+            wrapper + [
+                program, "--size", String(scenario.datagramBytes), "--window", String(scenario.window), "--milliseconds",
+                String(Int(seconds * 1000)),
+            ], name: "udp-load", about: about, on: server, atMost: seconds + 60
+        ) { $0.errors == 0 && $0.replies > 0 && $0.seconds > 0 }
         guard tally.lost * 100 <= tally.replies else {
             throw BenchError.failed(
                 "\(about): \(tally.lost) datagrams were lost, and \(tally.replies) came back; is the machine that busy?")

@@ -17,11 +17,11 @@ struct NothingIsSilentTests {
         second.whenLost = { _, _ in first.transport.loseConnection() }
         try withReactor(log: log) { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { [unowned only] _ in only }, interface: "127.0.0.1")
-            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: OneClientFactory(first))
+            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { [unowned first] _ in first })
             reactor.when {
                 first.text == "for first"
             } then: { [unowned reactor] in
-                try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: OneClientFactory(second))
+                try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { [unowned second] _ in second })
                 reactor.when {
                     only.lossCount > 0 && first.lossCount > 0
                 } then: { [unowned reactor] in
@@ -36,21 +36,6 @@ struct NothingIsSilentTests {
                 "error: Factory.buildProtocol threw: the factory gave a Recorder that has, or had, another connection: it must make a new one for "
                     + "each, as Factory { Recorder(…) } does"
             ])
-    }
-
-    /// A client's factory of one protocol.
-    private final class OneClientFactory: ClientFactory {
-        private var only: Recorder?
-
-        init(_ only: Recorder) {
-            self.only = only
-            super.init()
-        }
-
-        override func buildProtocol(_ address: Address) -> Twill::Protocol? {
-            defer { only = nil }
-            return only
-        }
     }
 
     @Test func anAttemptThatFailsIsLoggedByAFactoryThatDoesNotAsk() throws {
@@ -89,7 +74,7 @@ struct NothingIsSilentTests {
         try withReactor(log: log) { reactor in
             let port = try reactor.listenTCP(port: 0, factory: Factory { Rejecting() }, interface: "127.0.0.1")
             client.whenLost = { [unowned reactor] _, _ in reactor.stop() }
-            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: OneClientFactory(client))
+            try reactor.connectTCP(host: "127.0.0.1", port: port.number, factory: ClientFactory { [unowned client] _ in client })
         }
         #expect(log.entries.contains { $0.hasPrefix("debug: Rejecting.") } == isAskedFor, "\(log.entries)")
         #expect(!log.entries.contains { $0.hasPrefix("error: ") })
