@@ -28,42 +28,42 @@ public final class TLSTransport: TransportWrapper {
     let engine: TLSEngine
     let workspace: TLSWorkspace
     /// Who is told of the handshake's end.
-    private let role: any TLSRole
+    let role: any TLSRole
 
     /// What stands between the transport below and the protocol, until that was told of the loss.
-    private var shell: TLSProtocol?
+    var shell: TLSProtocol?
     /// The protocol, until it was told of the loss.
     var handler: Protocol? { shell?.wrapped }
     var stream = StreamState()
     /// Whether the protocol knows the connection.
-    private(set) var isMade: Bool
+    var isMade: Bool
     /// Whether the handshake is over.
-    private(set) var isSecure = false
+    var isSecure = false
     /// Whether the handshake has failed.
-    private var hasFailed = false
+    var hasFailed = false
     /// Whether anybody may write, and nobody needs to be told of it.
     var mayWrite = true
     /// Whether what the callback that runs writes is sent when it ends.
     private(set) var isInCallback = false
     /// Whether a write is on its way that others must not overtake.
-    private var isWriting = false
+    var isWriting = false
     /// Whether that waits for the rest of a message of TLS's own, before which nothing can be encrypted.
-    private(set) var isBlocked = false
+    var isBlocked = false
     /// What was written and can't be encrypted yet, in order.
-    private(set) var pending: [UInt8] = []
+    var pending: [UInt8] = []
     /// What has arrived and can't be decrypted yet, because the protocol has paused, or other handshakes go first.
-    private var held: [UInt8] = []
+    var held: [UInt8] = []
     /// Whether a record was decrypted before those that are held, and waits in the engine.
-    private var hasLookedAhead = false
+    var hasLookedAhead = false
     private var willTakeHeld = false
     /// Whether the peer's bytes have ended behind those that are held.
     private var inputHasEnded = false
     /// Whether the peer has said by TLS that it will send no more.
-    private var peerHasEnded = false
+    var peerHasEnded = false
     /// Whether this side has said it.
-    private var hasEnded = false
-    private var deadline: DelayedCall?
-    private var willSettle = false
+    var hasEnded = false
+    var deadline: DelayedCall?
+    var willSettle = false
 
     // In TLSTransport+Producers.swift.
     var flow: FlowControl?
@@ -131,7 +131,7 @@ public final class TLSTransport: TransportWrapper {
     }
 
     /// The handshake failed, or came to nothing: says so to whoever waits for it, and closes.
-    private func fail(_ error: TLSError) {
+    func fail(_ error: TLSError) {
         guard !hasFailed, stream.phase != .lost else { return }
         hasFailed = true
         deadline?.cancelIfActive()
@@ -198,7 +198,7 @@ public final class TLSTransport: TransportWrapper {
     }
 
     /// Whether the protocol may still get something.
-    private var wantsInput: Bool {
+    var wantsInput: Bool {
         switch stream.phase {
         case .open, .finishing, .writeClosed: true
         case .readClosed, .closing, .broken, .ending, .lost: false
@@ -206,7 +206,7 @@ public final class TLSTransport: TransportWrapper {
     }
 
     /// Whether something has arrived that waits for the protocol.
-    private var holdsInput: Bool { hasLookedAhead || !held.isEmpty }
+    var holdsInput: Bool { hasLookedAhead || !held.isEmpty }
 
     private func hold(_ data: Span<UInt8>) {
         var bytes = held
@@ -238,7 +238,7 @@ public final class TLSTransport: TransportWrapper {
         }
     }
 
-    private func takeHeldLater() {
+    func takeHeldLater() {
         guard !willTakeHeld else { return }
         willTakeHeld = true
         inner.callLater(.zero) { [weak self] in self?.takeHeld() }
@@ -311,84 +311,6 @@ public final class TLSTransport: TransportWrapper {
         throw DescriptorPassingError.notUNIX
     }
 
-    /// Keeps bytes until they can be encrypted.
-    func keep(_ data: Span<UInt8>) {
-        pending.append(copying: data)
-        if pending.count > waterMarks.limit { apply(.abort(.unsentLimit)) }
-        noteUnsent()
-    }
-
-    /// Sends what was kept.
-    private func sendPending() {
-        while !pending.isEmpty, isSecure, !isWriting, stream.sends {
-            let bytes = pending
-            pending = []
-            encrypt(bytes.span)
-        }
-        // The transport below says nothing where it has taken all of it.
-        noteUnsent()
-    }
-
-    /// Encrypts bytes of any number, and sends them.
-    func encrypt(_ data: Span<UInt8>) {
-        guard !isBlocked else { return keep(data) }
-        isWriting = true
-        var position = 0
-        while position < data.count, inner.state != .disconnected {
-            let end = min(position + TLSWorkspace.sliceBytes, data.count)
-            guard encryptRecord(data.extracting(position..<end)) else {
-                keepFirst(data.extracting(position...))
-                break
-            }
-            position = end
-        }
-        isWriting = isBlocked
-        if !pending.isEmpty { sendPending() }
-        // What was asked for meanwhile had to wait for the rest.
-        if stream.phase == .closing || stream.phase == .finishing { settle() }
-    }
-
-    /// Encrypts what fits into the workspace at once, and sends it; false where it can't.
-    @inline(__always)
-    func encryptRecord(_ data: Span<UInt8>) -> Bool {
-        guard engine.encrypt(data) else { return false }
-        sendOutput()
-        return true
-    }
-
-    /// Keeps what could not be encrypted, before everything that was written after it; drops it where that never will be.
-    func keepFirst(_ data: Span<UInt8>) {
-        workspace.dropOutput()
-        guard !engine.isBroken else { return }
-        (isBlocked, isWriting) = (true, true)
-        pending.insert(contentsOf: [UInt8](copying: data), at: 0)
-        noteUnsent()
-    }
-
-    /// Something has arrived: what could not be encrypted may be now.
-    private func unblock() {
-        (isBlocked, isWriting) = (false, false)
-        sendPending()
-        guard !isBlocked else { return }
-        deadline?.cancelIfActive()
-        deadline = nil
-        settle()
-    }
-
-    /// Closing waits for the rest of what the peer has begun to say, and not for ever.
-    private func waitToClose() {
-        guard isBlocked, stream.phase == .closing, deadline == nil else { return }
-        let limit = Duration.seconds(10)
-        deadline = inner.callLater(limit) { [weak self] in
-            self?.fail(TLSError(.timedOut, "the rest of a message of TLS's own did not come within \(limit)"))
-        }
-    }
-
-    @inline(__always)
-    private func sendOutput() {
-        workspace.takeOutput { inner.write($0) }
-    }
-
     // Producers, in TLSTransport+Producers.swift.
 
     public override var waterMarks: WaterMarks {
@@ -438,171 +360,4 @@ public final class TLSTransport: TransportWrapper {
     public override func replaceProtocol(_ previous: Protocol, by next: Protocol) {
         shell?.replace(previous, by: next)
     }
-
-    /// Takes in what happened, and does what is to be done about it.
-    func apply(_ event: StreamState.Event) {
-        // Copies that are put back, here and where input is held, make each access a single one: reading costs no exclusivity check then.
-        var next = stream
-        let actions = next.take(event)
-        stream = next
-        if stream.visible != state, state != .disconnected { setState(stream.visible) }
-        mayWrite = stream.takesOutput && flow?.pulls != true
-        if !actions.isEmpty { perform(actions) }
-    }
-
-    /// Does what the state machine asks for, in its order. The transport below does what has to do with sockets and with time.
-    private func perform(_ actions: StreamState.Actions) {
-        if actions.contains(.startReading), holdsInput { takeHeldLater() }
-        if actions.contains(.stopReading), !wantsInput, isSecure { dropInput() }
-        if actions.contains(.dropOutput) { dropOutput() }
-        if actions.contains(.reset) { inner.abortConnection(because: stream.reason) }
-        if actions.contains(.stopPushProducer), flow?.pulls == false { stopProducer() }
-        if actions.contains(.shutdownWriting) { sayEnd() }
-        if actions.contains(.tellReadLost) { tellHalf("readConnectionLost") { try $0.readConnectionLost() } }
-        if actions.contains(.tellWriteLost) { tellHalf("writeConnectionLost") { try $0.writeConnectionLost() } }
-        if actions.contains(.settleLater) { settleLater() }
-        if actions.contains(.settleNow) { settle() }
-    }
-
-    private func settleLater() {
-        // The transport below puts off what it has to; only half a connection's end is told by this one.
-        guard stream.phase == .finishing else { return settle() }
-        guard !willSettle else { return }
-        willSettle = true
-        inner.callLater(.zero) { [weak self] in
-            self?.willSettle = false
-            self?.settle()
-        }
-    }
-
-    /// Goes on with an end that waits for output, as far as it can.
-    func settle() {
-        guard !isWriting || stream.phase == .ending else { return waitToClose() }
-        switch stream.phase {
-        case .finishing:
-            guard isSecure, !waitsForProducer, mayEnd(), pending.isEmpty else { return }
-            guard inner.bufferedByteCount == 0 else { return drain() }
-            letPressureGo()
-            apply(.settle(hasOutput: false))
-        case .closing: close()
-        case .ending: inner.loseConnection(because: stream.reason)
-        case .open, .readClosed, .writeClosed, .broken, .lost: break
-        }
-    }
-
-    /// Whether what is gathered has been encrypted, and the end can be: both wait for the rest of what the peer has begun to say.
-    private func mayEnd() -> Bool {
-        workspace.flush(self)
-        if isSecure, !peerHasEnded, engine.hasHalfAMessage { (isBlocked, isWriting) = (true, true) }
-        return !isBlocked
-    }
-
-    /// Closes the transport below as soon as there is nothing more to say.
-    private func close() {
-        guard mayEnd() else { return waitToClose() }
-        if waitsForProducer {
-            // The transport below waits for it as for one of its own, and gives a peer up that takes nothing.
-            watchPressure()
-        } else if !isSecure, !pending.isEmpty, !hasFailed {
-            // The handshake has a deadline.
-            return
-        } else {
-            sayEnd()
-            letPressureGo()
-        }
-        inner.loseConnection(because: stream.reason)
-    }
-
-    /// Says by TLS that nothing more will be written.
-    private func sayEnd() {
-        workspace.flush(self)
-        guard isSecure, !hasEnded, !hasFailed else { return }
-        hasEnded = true
-        engine.end()
-        sendOutput()
-    }
-
-    private func dropOutput() {
-        workspace.forget(self)
-        pending = []
-    }
-
-    private func dropInput() {
-        held = []
-        hasLookedAhead = false
-    }
-
-    private func tell(_ callback: String, _ call: (Protocol) throws -> Void) {
-        guard let handler else { return }
-        do {
-            try call(handler)
-        } catch {
-            callbackThrew(error, in: callback)
-        }
-    }
-
-    private func tellHalf(_ callback: String, _ tell: (any HalfCloseableProtocol) throws -> Void) {
-        guard let halfCloseable = handler?.halfCloseable else { return }
-        do {
-            try tell(halfCloseable)
-        } catch {
-            callbackThrew(error, in: callback)
-        }
-    }
-
-    /// The transport below has ended.
-    func lost(_ reason: ConnectionLost) throws {
-        if !isSecure, !hasFailed {
-            hasFailed = true
-            role.handshakeEnded(reason.underlying as? TLSError ?? Self.interruption(by: reason))
-        }
-        var last = stream
-        _ = last.take(.end(reason))
-        stream = last
-        if state != .disconnected { setState(.disconnected) }
-        mayWrite = false
-        dropOutput()
-        dropInput()
-        deadline?.cancelIfActive()
-        deadline = nil
-        cancelOwnCalls()
-        stopProducer()
-        pressure = nil
-        let ended = handler
-        shell = nil
-        guard isMade else { return }
-        try ended?.connectionLost(stream.reason.with(peer))
-    }
-
-    private static func interruption(by reason: ConnectionLost) -> TLSError {
-        if reason == .done || reason == .aborted || reason == .reactorStopped {
-            return TLSError(.cancelled, "this side closed the connection in the middle of the handshake")
-        }
-        return TLSError(.closed, "the connection broke in the middle of the handshake: \(reason)")
-    }
-}
-
-/// Who a TLS connection is on this side, and who wants to know what comes of its handshake.
-protocol TLSRole: AnyObject {
-    /// Whether this side speaks first.
-    var isClient: Bool { get }
-    /// Whether the handshake may begin now; where it may not, the role lets the protocol go on later.
-    func mayBegin(_ connection: TLSProtocol) -> Bool
-    /// Why the peer is refused although OpenSSL takes it; nil where it is not.
-    func refusal(of connection: TLSTransport) -> TLSError?
-    /// Called once: the handshake is over, or has failed.
-    func handshakeEnded(_ error: TLSError?)
-    /// Called after the protocol's `connectionMade`, where the handshake came before that.
-    func connectionMade(_ layer: TLSTransport)
-}
-
-/// A protocol that is told when a handshake is over that began in the middle of its connection, by `startTLS` of a protocol.
-///
-/// Where the connection begins with TLS, `connectionMade` says the same.
-///
-/// Twisted: `IHandshakeListener`.
-public protocol TLSHandshakeListener: Protocol {
-    /// Called once, when everything that arrives and is written from now on is encrypted, and the peer has shown what it had to. What was written
-    /// meanwhile is sent now.
-    func handshakeCompleted() throws
 }
