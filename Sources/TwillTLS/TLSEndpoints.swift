@@ -46,7 +46,7 @@ enum TLSEndpoints {
     static func server(_ parts: EndpointDescription) throws(EndpointError) -> any StreamServerEndpoint {
         let isLayer = parts.arguments.first.map { EndpointRegistry.serverPrefixes.contains($0.text.lowercased()) } ?? false
         let inner = isLayer ? try parts.inner(without: serverOptions) : parts.reading(as: "tcp", without: serverOptions)
-        let below = try naming(serverOptions) { () throws(EndpointError) in try EndpointRegistry.server(inner) }
+        let below = try EndpointRegistry.server(inner)
         guard parts.options["cert"] != nil else {
             throw parts.missing("has no certificate: name its file, and that of its key, as in cert=server.pem:key=server.key")
         }
@@ -78,9 +78,7 @@ enum TLSEndpoints {
                 throw parts.error(other, "is no endpoint: \(error)")
             }
         } else {
-            below = try naming(clientOptions) { () throws(EndpointError) in
-                try EndpointRegistry.client(parts.reading(as: "tcp", without: clientOptions))
-            }
+            below = try EndpointRegistry.client(parts.reading(as: "tcp", without: clientOptions))
         }
         guard let host = parts.options["name"] ?? parts.options["host"] ?? parts.arguments.first, !host.text.isEmpty else {
             throw parts.missing("names no host: write tls:HOST:PORT, as in tls:example.com:443")
@@ -110,18 +108,6 @@ enum TLSEndpoints {
         let way = EndpointDescription.quote("\(below)")
         return below.wrapped(as: "tls:\(EndpointDescription.host(serverName)):endpoint=\(way)\(named)") {
             TLSClientFactory(wrapping: $0, context: context, serverName: serverName)
-        }
-    }
-
-    /// Lets an error of an option that is unknown below say which there are here.
-    private static func naming<Endpoint>(
-        _ options: [String], _ below: () throws(EndpointError) -> Endpoint
-    ) throws(EndpointError) -> Endpoint {
-        do throws(EndpointError) {
-            return try below()
-        } catch {
-            guard error.reason.hasPrefix("is no option of ") else { throw error }
-            throw EndpointError(error.text, error.token, at: error.offset, "\(error.reason); tls has \(options.joined(separator: ", "))")
         }
     }
 

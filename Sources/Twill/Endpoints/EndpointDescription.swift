@@ -29,6 +29,8 @@ public struct EndpointDescription: Hashable, Sendable {
     public private(set) var options: [String: Part] = [:]
     /// Where the names of the options begin.
     private var nameOffsets: [String: Int] = [:]
+    /// What the layers around it could have been asked for, for an error about an option that is nobody's.
+    private var optionsOfLayers = ""
 
     /// Takes a description apart.
     ///
@@ -66,28 +68,25 @@ public struct EndpointDescription: Hashable, Sendable {
             throw missing("has no endpoint inside: write \(prefix):tcp:PORT, say, with options behind it")
         }
         return EndpointDescription(
-            source: source, prefix: first.text.lowercased(), prefixOffset: first.offset, arguments: Array(arguments.dropFirst()),
-            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
+            inside: self, prefix: first.text.lowercased(), prefixOffset: first.offset, arguments: Array(arguments.dropFirst()),
+            without: options)
     }
 
     /// The same values and options under another prefix: `tcp:443` for `tls:443:cert=server.pem`. Errors of it point into the whole.
     ///
     /// - Parameter options: those that only this prefix has.
     package func reading(as prefix: String, without options: [String]) -> EndpointDescription {
-        EndpointDescription(
-            source: source, prefix: prefix, prefixOffset: prefixOffset, arguments: arguments,
-            options: self.options.filter { !options.contains($0.key) }, nameOffsets: nameOffsets)
+        EndpointDescription(inside: self, prefix: prefix, prefixOffset: prefixOffset, arguments: arguments, without: options)
     }
 
-    private init(
-        source: String, prefix: String, prefixOffset: Int, arguments: [Part], options: [String: Part], nameOffsets: [String: Int]
-    ) {
-        self.source = source
+    private init(inside layer: EndpointDescription, prefix: String, prefixOffset: Int, arguments: [Part], without layerOptions: [String]) {
+        source = layer.source
         self.prefix = prefix
         self.prefixOffset = prefixOffset
         self.arguments = arguments
-        self.options = options
-        self.nameOffsets = nameOffsets
+        options = layer.options.filter { !layerOptions.contains($0.key) }
+        nameOffsets = layer.nameOffsets
+        optionsOfLayers = "\(layer.optionsOfLayers); \(layer.prefix) has \(layerOptions.joined(separator: ", "))"
     }
 
     /// Writes a value so that it is read as it is: the characters that have a meaning get a `\` in front of them.
@@ -121,7 +120,8 @@ public struct EndpointDescription: Hashable, Sendable {
         }
         for (name, value) in options.sorted(by: { $0.value.offset < $1.value.offset }) where !known.contains(name) {
             let options = known.isEmpty ? "it has none" : "it has \(known.joined(separator: ", "))"
-            throw EndpointError(source, name, at: nameOffsets[name] ?? value.offset, "is no option of \(prefix): \(options)")
+            throw EndpointError(
+                source, name, at: nameOffsets[name] ?? value.offset, "is no option of \(prefix): \(options)\(optionsOfLayers)")
         }
     }
 

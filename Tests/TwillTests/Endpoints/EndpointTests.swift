@@ -104,6 +104,13 @@ struct EndpointTests {
         #expect(!unknown.description.contains("registerEndpoints"))
     }
 
+    @Test func anOptionThatIsNobodysIsAnsweredWithThoseOfAllLayers() throws {
+        let error = try #require(throws: EndpointError.self) { try serverFromString("haproxy:tcp:8007:trust=10.0.0.0/8:colour=red") }
+        #expect(error.token == "colour")
+        #expect(error.reason.hasPrefix("is no option of tcp: it has "))
+        #expect(error.reason.hasSuffix("; haproxy has trust, headerTimeout"))
+    }
+
     @Test func whoForgotToRegisterTLSIsTold() async {
         // Another process: in this one other tests have registered it.
         await #expect(processExitsWith: .success) {
